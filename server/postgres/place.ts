@@ -1,0 +1,127 @@
+import { createHash } from 'node:crypto';
+import { chmod, chown, lstat, mkdir, stat } from 'node:fs/promises';
+import os from 'node:os';
+import path from 'node:path';
+import { type Account, unprivilegedAccount } from './account.ts';
+import { copyPostgresBinaries, findPostgresBinaries, type PostgresBinaries } from './binaries.ts';
+
+/** Where one embedded PostgreSQL lives and as whom it runs. */
+export type ClusterPlace = {
+  /** The database folder (PGDATA). Holds no key of ours. */
+  dataFolder: string;
+  /** Folder of the unix socket, 0700; null on Windows, where PostgreSQL listens on a loopback port instead. */
+  socketFolder: string | null;
+  logFile: string;
+  binaries: PostgresBinaries;
+  account: Account | null;
+  /** Sentences for the boot report: what was placed elsewhere than asked, and why. */
+  notes: string[];
+};
+
+/** sun_path holds 108 bytes with its final zero (104 on macOS), and PostgreSQL appends "/.s.PGSQL.5432". */
+const longestSocketFolderBytes = (process.platform === 'darwin' ? 103 : 107) - '/.s.PGSQL.5432'.length;
+
+/** Folder for state that belongs to root's services and is reachable by other accounts. */
+const systemStateFolder = '/var/lib/countersign';
+
+/**
+ * Chooses and prepares the folders of the embedded PostgreSQL below `home`. When Countersign runs as root and the
+ * unprivileged account cannot reach `home` (a clone in root's own home, mode 0700), the database goes to a folder of
+ * its own under /var/lib/countersign instead; nobody's folders are opened up for it.
+ */
+export async function placeCluster(home: string): Promise<ClusterPlace> {
+  const account = await unprivilegedAccount();
+  const notes: string[] = [];
+  const digest = createHash('sha256').update(path.resolve(home)).digest('hex').slice(0, 12);
+  let binaries = await findPostgresBinaries();
+  let base = path.join(path.resolve(home), 'postgres');
+
+  if (account) {
+    if (!(await canReach(account, path.dirname(binaries.postgres)))) {
+      binaries = await copyPostgresBinaries(binaries, systemStateFolder);
+      notes.push(`PostgreSQL was copied to ${binaries.root}, where the account ${account.name} can run it.`);
+    }
+    if (!(await canReach(account, path.resolve(home)))) {
+      base = path.join(systemStateFolder, digest);
+      notes.push(
+        `The database lives in ${base}: PostgreSQL runs as ${account.name}, which cannot reach ${path.resolve(home)}.`,
+      );
+    } else {
+      notes.push(`PostgreSQL runs as the account ${account.name}, because it refuses to run as root.`);
+    }
+  }
+
+  // The base belongs to root and is only passed through; what lies below belongs to the account.
+  await mkdir(base, { recursive: true, mode: 0o755 });
+  if (account) await chmod(base, 0o711);
+  const dataFolder = path.join(base, 'data');
+  await makePrivateFolder(dataFolder, account);
+  const logFolder = path.join(base, 'log');
+  await makePrivateFolder(logFolder, account);
+
+  let socketFolder: string | null = null;
+  if (process.platform !== 'win32') {
+    socketFolder = path.join(base, 'run');
+    if (Buffer.byteLength(socketFolder) > longestSocketFolderBytes) {
+      socketFolder = await shortSocketFolder(digest, account);
+      notes.push(`The database socket lies in ${socketFolder}: the path of the data folder is too long for a socket.`);
+    }
+    await makePrivateFolder(socketFolder, account);
+  }
+  return { dataFolder, socketFolder, logFile: path.join(logFolder, 'postgres.log'), binaries, account, notes };
+}
+
+async function shortSocketFolder(digest: string, account: Account | null): Promise<string> {
+  const uid = account?.uid ?? process.getuid?.() ?? 0;
+  const runtime = `/run/user/${uid}`;
+  const own = await stat(runtime).catch(() => null);
+  const parent = own?.isDirectory() && own.uid === uid ? runtime : '/tmp';
+  return path.join(parent, `countersign-${uid}-${digest}`);
+}
+
+/**
+ * Makes a folder only its owner can enter. A folder that exists must already belong to that owner and be a real
+ * folder: under /tmp another user could have put a link or a folder of theirs there first.
+ *
+ * @throws when the folder is somebody else's.
+ */
+async function makePrivateFolder(folder: string, account: Account | null): Promise<void> {
+  const uid = account?.uid ?? process.getuid?.();
+  const gid = account?.gid ?? process.getgid?.();
+  const made = await mkdir(folder, { mode: 0o700 }).then(
+    () => true,
+    (error: NodeJS.ErrnoException) => {
+      if (error.code === 'EEXIST') return false;
+      throw error;
+    },
+  );
+  if (process.platform === 'win32' || uid === undefined || gid === undefined) return;
+  const found = await lstat(folder);
+  const trusted = found.isDirectory() && (found.uid === uid || found.uid === process.getuid?.());
+  if (!made && !trusted) {
+    throw new Error(`${folder} belongs to somebody else; remove it or move COUNTERSIGN_DATA.`);
+  }
+  if (found.uid !== uid) await chown(folder, uid, gid);
+  if ((found.mode & 0o777) !== 0o700) await chmod(folder, 0o700);
+}
+
+/** Whether the account may pass every folder from the root down to and including this one (nearest that exists). */
+async function canReach(account: Account, folder: string): Promise<boolean> {
+  const parts: string[] = [];
+  for (let at = path.resolve(folder); ; at = path.dirname(at)) {
+    parts.unshift(at);
+    if (at === path.dirname(at)) break;
+  }
+  for (const part of parts) {
+    const found = await stat(part).catch(() => null);
+    if (!found) return true;
+    const bit = found.uid === account.uid ? 0o100 : found.gid === account.gid ? 0o010 : 0o001;
+    if ((found.mode & bit) === 0) return false;
+  }
+  return true;
+}
+
+/** A folder for a throw-away cluster that both we and the unprivileged account can reach. */
+export function temporaryHome(name: string): string {
+  return path.join(os.tmpdir(), name);
+}
