@@ -1,0 +1,113 @@
+/**
+ * The closed list of what history can say. One line a kind: its version (raised when the shape of `data` changes),
+ * what the event is about, and the sentence a person reads. Registration, tool binding, token issuance and
+ * revocation are separate kinds, linked by parent ids. Keep the list in alphabetical order.
+ */
+export type EventDefinition = {
+  readonly version: number;
+  readonly subject: string;
+  readonly says: string;
+};
+
+export const eventCatalogue = {
+  'access.recover': {
+    version: 1,
+    subject: 'person',
+    says: 'A recovery link for an admin was made on the host',
+  },
+  'agent.create': { version: 1, subject: 'agent', says: 'An agent was created from a request' },
+  'agent.activate': { version: 1, subject: 'agent', says: 'An agent became active' },
+  'agent.expire': { version: 1, subject: 'agent', says: 'An agent expired' },
+  'agent.reinstate': { version: 1, subject: 'agent', says: 'A suspended agent was reinstated' },
+  'agent.revoke': { version: 1, subject: 'agent', says: 'An agent was revoked' },
+  'agent.suspend': { version: 1, subject: 'agent', says: 'An agent was suspended' },
+  'api_token.create': { version: 1, subject: 'api token', says: 'An API token was created' },
+  'api_token.end': { version: 1, subject: 'api token', says: 'An API token was ended' },
+  'binding.create': { version: 1, subject: 'tool binding', says: 'Tools were bound to an agent' },
+  'binding.end': { version: 1, subject: 'tool binding', says: 'A tool binding ended' },
+  'client.claim': { version: 1, subject: 'client', says: 'A quarantined client was claimed' },
+  'client.forget': { version: 1, subject: 'client', says: 'A client was forgotten' },
+  'client.link': { version: 1, subject: 'instance', says: 'A client was linked to an approved agent' },
+  'client.register': { version: 1, subject: 'client', says: 'A client registered and was quarantined' },
+  'client.unclaimed': { version: 1, subject: 'client', says: 'A quarantine ended without a claim' },
+  'code.issue': { version: 1, subject: 'authorization code', says: 'An authorization code was issued' },
+  'code.replay': {
+    version: 1,
+    subject: 'authorization code',
+    says: 'An authorization code was presented again',
+  },
+  'credential.end': { version: 1, subject: 'credential', says: 'A credential ended' },
+  'credential.issue': { version: 1, subject: 'credential', says: 'A token was issued' },
+  'credential.reveal': {
+    version: 1,
+    subject: 'credential',
+    says: 'A token was minted for its owner to carry',
+  },
+  'decision.deny': { version: 1, subject: 'decision', says: 'A policy decision refused something' },
+  'family.replay': { version: 1, subject: 'refresh family', says: 'A refresh token was presented again' },
+  'group.change': { version: 1, subject: 'group', says: 'A group changed' },
+  'guard.call': { version: 1, subject: 'guard', says: 'A guard reported calls' },
+  'guard.enrol': { version: 1, subject: 'guard', says: 'A guard was enrolled' },
+  'guard.gap': { version: 1, subject: 'guard', says: "A guard's reports have a gap" },
+  'guard.invite': { version: 1, subject: 'guard', says: 'A join token for a guard was made' },
+  'guard.revoke': { version: 1, subject: 'guard', says: 'A guard was revoked' },
+  'installation.issuance_stop': { version: 1, subject: 'installation', says: 'Issuance was stopped' },
+  'installation.issuance_resume': { version: 1, subject: 'installation', says: 'Issuance was resumed' },
+  'instance.expire': { version: 1, subject: 'instance', says: 'A quarantined instance expired' },
+  'invitation.create': { version: 1, subject: 'invitation', says: 'A link was made' },
+  'invitation.redeem': { version: 1, subject: 'invitation', says: 'A link was redeemed' },
+  'key.activate': { version: 1, subject: 'signing key', says: 'A signing key became active' },
+  'key.create': { version: 1, subject: 'signing key', says: 'A signing key was created' },
+  'key.kill': { version: 1, subject: 'signing key', says: 'A signing key was killed' },
+  'key.retire': { version: 1, subject: 'signing key', says: 'A signing key was retired' },
+  'person.create': { version: 1, subject: 'person', says: 'A person was added' },
+  'person.deactivate': { version: 1, subject: 'person', says: 'A person was deactivated' },
+  'person.password': { version: 1, subject: 'person', says: 'A password was set' },
+  'person.reactivate': { version: 1, subject: 'person', says: 'A person was reactivated' },
+  'refusal.anonymous': {
+    version: 1,
+    subject: 'refusal',
+    says: 'Requests without a known caller were refused',
+  },
+  'refusal.authenticated': { version: 1, subject: 'refusal', says: 'A known caller was refused' },
+  'request.approve': { version: 1, subject: 'registration request', says: 'A request was approved' },
+  'request.comment': { version: 1, subject: 'registration request', says: 'Somebody commented on a request' },
+  'request.create': { version: 1, subject: 'registration request', says: 'A request was drafted' },
+  'request.edit': { version: 1, subject: 'registration request', says: 'A request got a new revision' },
+  'request.expire': { version: 1, subject: 'registration request', says: 'A request expired' },
+  'request.reject': { version: 1, subject: 'registration request', says: 'A request was rejected' },
+  'request.request_changes': { version: 1, subject: 'registration request', says: 'Changes were requested' },
+  'request.submit': { version: 1, subject: 'registration request', says: 'A request was submitted' },
+  'request.vote': { version: 1, subject: 'registration request', says: 'An approver voted' },
+  'request.withdraw': { version: 1, subject: 'registration request', says: 'A request was withdrawn' },
+  'revocation.ack': { version: 1, subject: 'revocation', says: 'A guard acknowledged a revocation' },
+  'revocation.close': { version: 1, subject: 'revocation', says: 'A revocation receipt was closed' },
+  'role.confirm': { version: 1, subject: 'role grant', says: 'A second admin confirmed a role' },
+  'role.end': { version: 1, subject: 'role grant', says: 'A role was taken away' },
+  'role.grant': { version: 1, subject: 'role grant', says: 'A role was granted' },
+  'server.add': { version: 1, subject: 'MCP server', says: 'An MCP server was added' },
+  'server.edit': { version: 1, subject: 'MCP server', says: 'An MCP server was changed' },
+  'server.retire': { version: 1, subject: 'MCP server', says: 'An MCP server was retired' },
+  'server.sync': { version: 1, subject: 'MCP server', says: "A server's tools were read" },
+  'session.end': { version: 1, subject: 'session', says: 'A session ended' },
+  'session.open': { version: 1, subject: 'session', says: 'Somebody signed in' },
+  'session.refuse': { version: 1, subject: 'session', says: 'A sign-in was refused' },
+  'token.forged': { version: 1, subject: 'signing key', says: 'A signed token nobody issued was presented' },
+  'tool.classify': { version: 1, subject: 'tool', says: "A tool's class and risk were confirmed" },
+  'tool_set.change': { version: 1, subject: 'tool set', says: 'A tool set got a new version' },
+  'transaction.continue': {
+    version: 1,
+    subject: 'authorization transaction',
+    says: 'A waiting browser went on to its client',
+  },
+  'transaction.end': {
+    version: 1,
+    subject: 'authorization transaction',
+    says: 'A waiting browser was sent back without a code',
+  },
+  'webhook.create': { version: 1, subject: 'webhook', says: 'A webhook was added' },
+  'webhook.end': { version: 1, subject: 'webhook', says: 'A webhook was removed' },
+} as const satisfies Record<string, EventDefinition>;
+
+export type EventKind = keyof typeof eventCatalogue;
+export const eventKinds = Object.keys(eventCatalogue) as EventKind[];

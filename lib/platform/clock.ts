@@ -1,0 +1,21 @@
+/** The only reader of time. Verbs receive it through their context; pure checks receive the instant. */
+export type Clock = {
+  /** Wall clock, for what is stored and shown. */
+  now(): Date;
+  /** Monotonic milliseconds, for leases and measured intervals; never compared across processes. */
+  monotonicMs(): number;
+};
+
+export const systemClock: Clock = {
+  now: () => new Date(),
+  monotonicMs: () => performance.now(),
+};
+
+export function addSeconds(instant: Date, seconds: number): Date {
+  return new Date(instant.getTime() + seconds * 1000);
+}
+
+/** NumericDate of RFC 7519: whole seconds since the epoch. */
+export function toNumericDate(instant: Date): number {
+  return Math.floor(instant.getTime() / 1000);
+}

@@ -1,0 +1,99 @@
+import { PrismaPg } from '@prisma/adapter-pg';
+import pg from 'pg';
+import { type Prisma, PrismaClient } from '#prisma/client/client.ts';
+import { Unavailable } from './errors.ts';
+
+export type { Prisma } from '#prisma/client/client.ts';
+/** The client inside a transaction. */
+export type Tx = Prisma.TransactionClient;
+
+/**
+ * The doors to PostgreSQL. `prisma` for reads and console transitions; `hot` for prepared single statements and
+ * group commit; `emergency` is a small reserve used only by suspend and revoke, so that no flood can take it.
+ */
+export type Db = {
+  readonly prisma: PrismaClient;
+  readonly hot: pg.Pool;
+  readonly emergency: pg.Pool;
+  readonly url: string;
+  close(): Promise<void>;
+};
+
+export type PoolSizes = { prisma: number; hot: number; emergency: number };
+
+/** Secret columns the console's database role cannot read: left out of its queries altogether. */
+const withoutSecrets = {
+  personSession: { tokenDigest: true },
+  apiToken: { tokenDigest: true },
+  invitation: { tokenDigest: true },
+  mcpServer: { upstreamCredential: true },
+  client: { secretDigest: true, revocationHandle: true },
+  signingKey: { privateSealed: true },
+  webhook: { secretSealed: true },
+  credential: { tokenDigest: true },
+} as const;
+
+export function openDb(url: string, sizes: PoolSizes, options: { omitSecrets?: boolean } = {}): Db {
+  const settings = {
+    connectionString: url,
+    connectionTimeoutMillis: 5_000,
+    idleTimeoutMillis: 60_000,
+    statement_timeout: 10_000,
+    idle_in_transaction_session_timeout: 10_000,
+  };
+  const adapter = new PrismaPg({ ...settings, max: sizes.prisma });
+  const prisma = new PrismaClient({
+    adapter,
+    ...(options.omitSecrets ? { omit: withoutSecrets } : {}),
+    transactionOptions: { maxWait: 5_000, timeout: 10_000 },
+  }) as PrismaClient;
+  const hot = new pg.Pool({ ...settings, max: sizes.hot });
+  const emergency = new pg.Pool({ ...settings, max: sizes.emergency });
+  // An idle connection that dies (PostgreSQL restarted) must not end the process; the next query reports it.
+  for (const pool of [hot, emergency]) pool.on('error', () => {});
+  return {
+    prisma,
+    hot,
+    emergency,
+    url,
+    async close() {
+      await Promise.allSettled([prisma.$disconnect(), hot.end(), emergency.end()]);
+    },
+  };
+}
+
+const maxAttempts = 8;
+
+/**
+ * Runs `work` in one serialisable transaction and returns its result. Serialisation failures and deadlocks are
+ * normal there and are retried with jitter; after `maxAttempts` the caller gets `Unavailable`, never a 500.
+ * `work` may run several times: it must have no effect outside the transaction.
+ */
+export async function withTransaction<T>(ctx: { db: Db }, work: (tx: Tx) => Promise<T>): Promise<T> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await ctx.db.prisma.$transaction(work, { isolationLevel: 'Serializable' });
+    } catch (error) {
+      if (!isSerializationFailure(error)) throw error;
+      if (attempt === maxAttempts) {
+        throw new Unavailable('Too many changes at once. Nothing happened; try again.', {}, { cause: error });
+      }
+      await new Promise((resolve) => setTimeout(resolve, Math.random() * 2 ** attempt * 2));
+    }
+  }
+}
+
+/** 40001 and 40P01 in each dress they come in: Prisma's P2034, the adapter's error, a raw pg error. */
+export function isSerializationFailure(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  const { code, meta, cause } = error as Error & { code?: string; meta?: unknown };
+  if (code === 'P2034' || code === '40001' || code === '40P01') return true;
+  const text = `${error.message} ${JSON.stringify(meta ?? '')}`;
+  if (/TransactionWriteConflict|40001|40P01|could not serialize|deadlock detected/.test(text)) return true;
+  return cause instanceof Error && isSerializationFailure(cause);
+}
+
+/** Wakes live pages and feeds when this transaction commits. Payloads are ids, never content. */
+export async function notifyChange(tx: Tx, topic: string, id: string): Promise<void> {
+  await tx.$executeRaw`SELECT pg_notify('countersign_change', ${JSON.stringify({ topic, id })})`;
+}

@@ -1,0 +1,92 @@
+import { createHash } from 'node:crypto';
+import type { MigrationList } from '@prisma/schema-engine-wasm';
+import pg from 'pg';
+import { readMigrations, withSchemaEngine } from './schema-engine.ts';
+
+/** Any number no other program takes: two processes that start on one database must not migrate it at once. */
+const migrationLock = 7_264_591_223;
+
+type AppliedMigration = { migration_name: string; checksum: string; finished: boolean };
+
+/**
+ * Brings a database to the newest migration and returns the names it applied, in order. The work is Prisma's own
+ * schema engine, so `_prisma_migrations` is what `prisma migrate deploy` would have written. A database that is up to
+ * date costs one query.
+ *
+ * @throws when an earlier attempt failed half way, when an applied migration was edited since, or when the database
+ * is newer than this program.
+ */
+export async function migrate(databaseUrl: string): Promise<string[]> {
+  const migrations = await readMigrations();
+  const client = new pg.Client({ connectionString: databaseUrl });
+  await client.connect();
+  try {
+    await client.query('SELECT pg_advisory_lock($1)', [migrationLock]);
+    const applied = await readApplied(client);
+    refuseForeignHistory(applied, migrations);
+    if (applied.length === migrations.migrationDirectories.length) return [];
+    const result = await withSchemaEngine(databaseUrl, (engine) =>
+      engine.applyMigrations({ migrationsList: migrations, filters: { externalTables: [], externalEnums: [] } }),
+    );
+    return result.appliedMigrationNames;
+  } finally {
+    // Ends the session and with it the lock.
+    await client.end();
+  }
+}
+
+/** Names of migrations the database lacks; read-only, for readiness checks. */
+export async function pendingMigrations(databaseUrl: string): Promise<string[]> {
+  const migrations = await readMigrations();
+  const client = new pg.Client({ connectionString: databaseUrl });
+  await client.connect();
+  try {
+    const applied = new Set((await readApplied(client)).filter((row) => row.finished).map((row) => row.migration_name));
+    return migrations.migrationDirectories.map((directory) => directory.path).filter((name) => !applied.has(name));
+  } finally {
+    await client.end();
+  }
+}
+
+async function readApplied(client: pg.Client): Promise<AppliedMigration[]> {
+  const table = await client.query(`SELECT to_regclass('_prisma_migrations') IS NOT NULL AS present`);
+  if (!table.rows[0].present) return [];
+  const { rows } = await client.query<AppliedMigration>(
+    `SELECT migration_name, checksum, finished_at IS NOT NULL AS finished
+       FROM _prisma_migrations WHERE rolled_back_at IS NULL ORDER BY migration_name`,
+  );
+  return rows;
+}
+
+function refuseForeignHistory(applied: AppliedMigration[], migrations: MigrationList): void {
+  const known = new Map(
+    migrations.migrationDirectories.map((directory) => [directory.path, checksumOf(directory)] as const),
+  );
+  for (const row of applied) {
+    const checksum = known.get(row.migration_name);
+    if (checksum === undefined) {
+      throw new Error(
+        `The database was migrated by a newer Countersign (${row.migration_name}). Start that version, or restore a backup.`,
+      );
+    }
+    if (!row.finished) {
+      throw new Error(
+        `The migration ${row.migration_name} failed half way. Its error is in _prisma_migrations.logs; ` +
+          'restore the backup made before the upgrade, or mend the database and mark it with prisma migrate resolve.',
+      );
+    }
+    if (checksum !== row.checksum) {
+      throw new Error(
+        `The migration ${row.migration_name} differs from the one this database was made with. ` +
+          'Start the version that made it, or (development only) remove the data folder.',
+      );
+    }
+  }
+}
+
+function checksumOf(directory: MigrationList['migrationDirectories'][number]): string {
+  const { content } = directory.migrationFile;
+  return createHash('sha256')
+    .update(content.tag === 'ok' ? content.value : '')
+    .digest('hex');
+}
