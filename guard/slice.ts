@@ -46,7 +46,8 @@ export class Slice {
   policy: PolicySlice;
   /** Raised with every change a cached decision could depend on, other than those of one agent. */
   revision = 0;
-  readonly tools = new Map<string, ToolFacts>();
+  /** By exact name; each object stands for one state of one tool. */
+  readonly tools = new Map<string, ToolFacts & { serverId: string }>();
   readonly agents = new Map<string, AgentFacts>();
   readonly bindings = new Map<string, BindingFacts>();
   readonly killedKeys = new Set<string>();
@@ -61,7 +62,7 @@ export class Slice {
     this.generation = snapshot.generation;
     this.head = snapshot.head;
     this.policy = snapshot.policy;
-    for (const tool of snapshot.tools) this.tools.set(tool.name, tool);
+    this.#putTools(snapshot.tools);
     for (const agent of snapshot.agents) this.#putAgent(agent);
     for (const binding of snapshot.bindings) this.#putBinding(binding);
     this.#tokenKeys = snapshot.tokenKeys;
@@ -94,8 +95,7 @@ export class Slice {
         break;
       case 'server.changed':
         this.server = entry.server;
-        this.tools.clear();
-        for (const tool of entry.tools) this.tools.set(tool.name, tool);
+        this.#putTools(entry.tools);
         this.revision++;
         break;
       case 'policy.changed':
@@ -131,6 +131,11 @@ export class Slice {
       this.#toolsOfBinding.set(binding, byName);
     }
     return byName;
+  }
+
+  #putTools(tools: readonly ToolFacts[]): void {
+    this.tools.clear();
+    for (const tool of tools) this.tools.set(tool.name, { ...tool, serverId: this.serverId });
   }
 
   #putAgent(agent: AgentFacts): void {
