@@ -147,7 +147,7 @@ function launch(place: ClusterPlace, port: number, options: ClusterOptions): Chi
 
 function runAs(place: ClusterPlace): { uid?: number; gid?: number; cwd: string; env: NodeJS.ProcessEnv } {
   // No variable of ours reaches PostgreSQL: PG* ones would change its settings, others hold secrets.
-  const env: NodeJS.ProcessEnv = { LC_ALL: 'C', PATH: '/usr/bin:/bin', TZ: 'UTC' };
+  const env = { LC_ALL: 'C', PATH: '/usr/bin:/bin', TZ: 'UTC' } as unknown as NodeJS.ProcessEnv;
   if (process.platform === 'win32') env.SystemRoot = 'C:\\Windows';
   const cwd = place.dataFolder;
   return place.account ? { uid: place.account.uid, gid: place.account.gid, cwd, env } : { cwd, env };

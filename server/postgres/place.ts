@@ -1,6 +1,5 @@
 import { createHash } from 'node:crypto';
 import { chmod, chown, lstat, mkdir, stat } from 'node:fs/promises';
-import os from 'node:os';
 import path from 'node:path';
 import { type Account, unprivilegedAccount } from './account.ts';
 import { copyPostgresBinaries, findPostgresBinaries, type PostgresBinaries } from './binaries.ts';
@@ -119,9 +118,4 @@ async function canReach(account: Account, folder: string): Promise<boolean> {
     if ((found.mode & bit) === 0) return false;
   }
   return true;
-}
-
-/** A folder for a throw-away cluster that both we and the unprivileged account can reach. */
-export function temporaryHome(name: string): string {
-  return path.join(os.tmpdir(), name);
 }

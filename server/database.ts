@@ -1,0 +1,77 @@
+import { readFile } from 'node:fs/promises';
+import path from 'node:path';
+import pg from 'pg';
+import { prismaFolder } from '#prisma/schema-engine.ts';
+
+/** The database roles: the owner migrates, each of the others may do only what its process needs (prisma/roles.sql). */
+export const databaseRoles = {
+  owner: 'countersign_owner',
+  gate: 'countersign_gate',
+  console: 'countersign_console',
+  sequencer: 'countersign_sequencer',
+} as const;
+
+export type DatabaseRole = keyof typeof databaseRoles;
+/** One connection string for each role. They may all be the same where an operator gave only one. */
+export type DatabaseUrls = Record<DatabaseRole, string>;
+
+/**
+ * Makes the roles and the database in a PostgreSQL of our own, and sets the roles' passwords to the given ones.
+ * Idempotent, so that a start killed between two statements is finished by the next.
+ */
+export async function ensureRolesAndDatabase(
+  superuserUrl: string,
+  database: string,
+  passwords: Record<DatabaseRole, string>,
+): Promise<void> {
+  await withClient(superuserUrl, async (client) => {
+    for (const role of Object.keys(databaseRoles) as DatabaseRole[]) {
+      const name = client.escapeIdentifier(databaseRoles[role]);
+      const known = await client.query('SELECT 1 FROM pg_roles WHERE rolname = $1', [databaseRoles[role]]);
+      const verb = known.rowCount ? 'ALTER' : 'CREATE';
+      await client.query(`${verb} ROLE ${name} LOGIN PASSWORD ${client.escapeLiteral(passwords[role])}`);
+    }
+    const present = await client.query('SELECT 1 FROM pg_database WHERE datname = $1', [database]);
+    if (!present.rowCount) {
+      await client.query(`CREATE DATABASE ${client.escapeIdentifier(database)} OWNER ${databaseRoles.owner}`);
+    }
+  });
+}
+
+/**
+ * Gives every role what prisma/roles.sql says, in one transaction. Run after each migration as the owner.
+ * Returns false, changing nothing, where the roles do not exist (a PostgreSQL of the operator's with one account).
+ */
+export async function applyGrants(ownerUrl: string): Promise<boolean> {
+  const sql = await readFile(path.join(prismaFolder, 'roles.sql'), 'utf8');
+  return withClient(ownerUrl, async (client) => {
+    const limited = [databaseRoles.gate, databaseRoles.console, databaseRoles.sequencer];
+    const { rows } = await client.query('SELECT count(*)::int AS found FROM pg_roles WHERE rolname = ANY($1)', [limited]);
+    if (rows[0].found < limited.length) return false;
+    // A script of several statements is one transaction: nobody ever works under half of the grants.
+    await client.query(sql);
+    return true;
+  });
+}
+
+async function withClient<T>(url: string, work: (client: pg.Client) => Promise<T>): Promise<T> {
+  const client = new pg.Client({ connectionString: url });
+  await client.connect();
+  try {
+    return await work(client);
+  } finally {
+    await client.end();
+  }
+}
+
+/** The connection string of one role on a cluster of our own: a socket folder, or a loopback address on Windows. */
+export function connectionString(
+  cluster: { host: string; port: number },
+  user: string,
+  password: string,
+  database: string,
+): string {
+  const credentials = `${encodeURIComponent(user)}:${encodeURIComponent(password)}`;
+  const host = encodeURIComponent(cluster.host);
+  return `postgresql://${credentials}@localhost:${cluster.port}/${encodeURIComponent(database)}?host=${host}`;
+}

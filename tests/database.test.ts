@@ -1,0 +1,30 @@
+import pg from 'pg';
+import { expect, test } from 'vitest';
+import { createTestDatabase } from './database.ts';
+
+test('clones are separate databases', async () => {
+  await using one = await createTestDatabase();
+  await using two = await createTestDatabase();
+  await one.db.hot.query('UPDATE revocation_head SET sequence = 7');
+  const { rows } = await two.db.hot.query('SELECT sequence::int FROM revocation_head');
+  expect(rows).toEqual([{ sequence: 0 }]);
+});
+
+test('the gate adds to history and cannot change it', async () => {
+  await using database = await createTestDatabase();
+  await expect(database.db.hot.query('DELETE FROM audit_event')).rejects.toThrow(/permission denied/);
+  await expect(database.db.hot.query('TRUNCATE audit_event')).rejects.toThrow(/permission denied/);
+});
+
+test('the console writes nothing and sees no secret', async () => {
+  await using database = await createTestDatabase();
+  const client = new pg.Client({ connectionString: database.urls.console });
+  await client.connect();
+  try {
+    await expect(client.query('SELECT * FROM password_credential')).rejects.toThrow(/permission denied/);
+    await expect(client.query('SELECT private_sealed FROM signing_key')).rejects.toThrow(/permission denied/);
+    await expect(client.query('UPDATE person SET display_name = $1', ['x'])).rejects.toThrow(/permission denied/);
+  } finally {
+    await client.end();
+  }
+});
