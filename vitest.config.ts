@@ -17,7 +17,9 @@ export default defineConfig({
         test: {
           ...shared,
           name: 'unit',
-          include: ['{lib,gate,guard,policies,app,components,server,prisma,cli,scripts,tests,demo,examples}/**/*.test.{ts,tsx}'],
+          include: [
+            '{lib,gate,guard,policies,app,components,server,prisma,cli,scripts,tests,demo,examples}/**/*.test.{ts,tsx}',
+          ],
         },
       },
       {

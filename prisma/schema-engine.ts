@@ -8,7 +8,9 @@ import type { MigrationList, SchemaEngine } from '@prisma/schema-engine-wasm';
 import pg from 'pg';
 
 type EngineModule = {
-  SchemaEngine: { new: (options: object, log: (line: string) => void, adapter: object) => Promise<SchemaEngine> };
+  SchemaEngine: {
+    new: (options: object, log: (line: string) => void, adapter: object) => Promise<SchemaEngine>;
+  };
   __wbg_set_wasm(exports: WebAssembly.Exports): void;
 };
 
@@ -25,13 +27,24 @@ function loadEngine(): Promise<EngineModule> {
     const engine = (await import(pathToFileURL(file).href)) as EngineModule;
     const wasm = await readFile(path.join(path.dirname(file), 'schema_engine_bg.wasm'));
     const { instance } = await WebAssembly.instantiate(wasm, {
-      './schema_engine_bg.js': engine as unknown as WebAssembly.ModuleImports,
+      './schema_engine_bg.js': {
+        ...(engine as unknown as WebAssembly.ModuleImports),
+        ...patientTimers(engine),
+      },
     });
     engine.__wbg_set_wasm(instance.exports);
     (instance.exports.__wbindgen_start as () => void)();
     return engine;
   })();
   return loading;
+}
+
+/** The engine never clears the ten-second timer of its lock; unreferenced, it no longer keeps a finished program alive. */
+function patientTimers(engine: object): WebAssembly.ModuleImports {
+  const names = Object.keys(engine).filter((name) => name.startsWith('__wbg_setTimeout_'));
+  const setUnreferenced = (run: () => void, milliseconds: number) =>
+    setTimeout(run, milliseconds >>> 0).unref();
+  return Object.fromEntries(names.map((name) => [name, setUnreferenced]));
 }
 
 /**
@@ -65,7 +78,10 @@ class WholeScriptAdapter extends PrismaPg {
  * Lends the schema engine on a database to `work`, then closes its connections: the engine itself leaves them open
  * until they time out, and a database that is in use cannot be cloned.
  */
-export async function withSchemaEngine<T>(databaseUrl: string, work: (engine: SchemaEngine) => Promise<T>): Promise<T> {
+export async function withSchemaEngine<T>(
+  databaseUrl: string,
+  work: (engine: SchemaEngine) => Promise<T>,
+): Promise<T> {
   const { SchemaEngine } = await loadEngine();
   const pool = new pg.Pool({ connectionString: databaseUrl, max: 2 });
   const engine = await SchemaEngine.new(

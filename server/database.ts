@@ -46,7 +46,10 @@ export async function applyGrants(ownerUrl: string): Promise<boolean> {
   const sql = await readFile(path.join(prismaFolder, 'roles.sql'), 'utf8');
   return withClient(ownerUrl, async (client) => {
     const limited = [databaseRoles.gate, databaseRoles.console, databaseRoles.sequencer];
-    const { rows } = await client.query('SELECT count(*)::int AS found FROM pg_roles WHERE rolname = ANY($1)', [limited]);
+    const { rows } = await client.query(
+      'SELECT count(*)::int AS found FROM pg_roles WHERE rolname = ANY($1)',
+      [limited],
+    );
     if (rows[0].found < limited.length) return false;
     // A script of several statements is one transaction: nobody ever works under half of the grants.
     await client.query(sql);

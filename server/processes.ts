@@ -31,7 +31,9 @@ export async function commandOfProcess(pid: number): Promise<string> {
   }
   if (process.platform === 'win32') {
     const command = `(Get-CimInstance Win32_Process -Filter "ProcessId=${pid}").CommandLine`;
-    const { stdout } = await run('powershell', ['-NoProfile', '-Command', command]).catch(() => ({ stdout: '' }));
+    const { stdout } = await run('powershell', ['-NoProfile', '-Command', command]).catch(() => ({
+      stdout: '',
+    }));
     return stdout.trim();
   }
   const { stdout } = await run('ps', ['-o', 'command=', '-p', String(pid)]).catch(() => ({ stdout: '' }));

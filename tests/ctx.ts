@@ -51,7 +51,11 @@ export function testCtx(db: Db, actor: Actor = systemActor('test'), overrides: P
 }
 
 /** A signed-in person as verbs see them. The row in `person` is the caller's to make where a verb reads it. */
-export function personActor(personId: string, roles: readonly Role[], overrides: Partial<PersonActor> = {}): PersonActor {
+export function personActor(
+  personId: string,
+  roles: readonly Role[],
+  overrides: Partial<PersonActor> = {},
+): PersonActor {
   return {
     kind: 'person',
     personId,

@@ -5,9 +5,9 @@ import { createTestDatabase } from './database.ts';
 test('clones are separate databases', async () => {
   await using one = await createTestDatabase();
   await using two = await createTestDatabase();
-  await one.db.hot.query('UPDATE revocation_head SET sequence = 7');
-  const { rows } = await two.db.hot.query('SELECT sequence::int FROM revocation_head');
-  expect(rows).toEqual([{ sequence: 0 }]);
+  await one.db.hot.query(`UPDATE registration_source SET name = 'changed'`);
+  const { rows } = await two.db.hot.query(`SELECT 1 FROM registration_source WHERE name = 'changed'`);
+  expect(rows).toEqual([]);
 });
 
 test('the gate adds to history and cannot change it', async () => {
@@ -23,7 +23,9 @@ test('the console writes nothing and sees no secret', async () => {
   try {
     await expect(client.query('SELECT * FROM password_credential')).rejects.toThrow(/permission denied/);
     await expect(client.query('SELECT private_sealed FROM signing_key')).rejects.toThrow(/permission denied/);
-    await expect(client.query('UPDATE person SET display_name = $1', ['x'])).rejects.toThrow(/permission denied/);
+    await expect(client.query('UPDATE person SET display_name = $1', ['x'])).rejects.toThrow(
+      /permission denied/,
+    );
   } finally {
     await client.end();
   }

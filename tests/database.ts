@@ -27,7 +27,10 @@ export async function createTestDatabase(
 ): Promise<TestDatabase> {
   const { superuserUrl, template, templateUrls } = inject('postgres');
   const name = `test_${randomBytes(6).toString('hex')}`;
-  await asSuperuser(superuserUrl, `CREATE DATABASE ${name} TEMPLATE ${template} STRATEGY FILE_COPY OWNER countersign_owner`);
+  await asSuperuser(
+    superuserUrl,
+    `CREATE DATABASE ${name} TEMPLATE ${template} STRATEGY FILE_COPY OWNER countersign_owner`,
+  );
   const urls = {
     owner: withDatabase(templateUrls.owner, name),
     gate: withDatabase(templateUrls.gate, name),
@@ -39,7 +42,14 @@ export async function createTestDatabase(
     await db.close();
     await asSuperuser(superuserUrl, `DROP DATABASE IF EXISTS ${name} WITH (FORCE)`);
   };
-  return { db, name, urls, superuserUrl: withDatabase(superuserUrl, name), drop, [Symbol.asyncDispose]: drop };
+  return {
+    db,
+    name,
+    urls,
+    superuserUrl: withDatabase(superuserUrl, name),
+    drop,
+    [Symbol.asyncDispose]: drop,
+  };
 }
 
 async function asSuperuser(url: string, statement: string): Promise<void> {

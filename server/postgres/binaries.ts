@@ -58,7 +58,10 @@ async function makeExecutable(file: string): Promise<void> {
  * Copies the binaries to a folder that another account can reach, once per version. The copy appears under its final
  * name only when it is complete, so a start that was killed half way leaves nothing that looks usable.
  */
-export async function copyPostgresBinaries(from: PostgresBinaries, parent: string): Promise<PostgresBinaries> {
+export async function copyPostgresBinaries(
+  from: PostgresBinaries,
+  parent: string,
+): Promise<PostgresBinaries> {
   const root = path.join(parent, `postgresql-${from.packageVersion}`);
   const moved = {
     root,

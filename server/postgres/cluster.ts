@@ -95,7 +95,8 @@ async function initialise(place: ClusterPlace, options: ClusterOptions): Promise
       complaint += chunk.toString('utf8');
     });
     const [code] = (await once(child, 'close')) as [number | null];
-    if (code !== 0) throw new Error(`PostgreSQL could not initialise ${place.dataFolder}.\n${complaint.trim()}`);
+    if (code !== 0)
+      throw new Error(`PostgreSQL could not initialise ${place.dataFolder}.\n${complaint.trim()}`);
     await rmdir(place.dataFolder);
     await rename(unfinished, place.dataFolder);
   } finally {
@@ -136,7 +137,11 @@ function launch(place: ClusterPlace, port: number, options: ClusterOptions): Chi
   try {
     return spawn(
       place.binaries.postgres,
-      ['-D', place.dataFolder, ...Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`])],
+      [
+        '-D',
+        place.dataFolder,
+        ...Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`]),
+      ],
       // Its own session: Ctrl-C in a terminal reaches Node alone, which drains its work before stopping PostgreSQL.
       { stdio: ['ignore', log, log], detached: process.platform !== 'win32', ...runAs(place) },
     );

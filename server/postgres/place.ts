@@ -63,11 +63,20 @@ export async function placeCluster(home: string): Promise<ClusterPlace> {
     socketFolder = path.join(base, 'run');
     if (Buffer.byteLength(socketFolder) > longestSocketFolderBytes) {
       socketFolder = await shortSocketFolder(digest, account);
-      notes.push(`The database socket lies in ${socketFolder}: the path of the data folder is too long for a socket.`);
+      notes.push(
+        `The database socket lies in ${socketFolder}: the path of the data folder is too long for a socket.`,
+      );
     }
     await makePrivateFolder(socketFolder, account);
   }
-  return { dataFolder, socketFolder, logFile: path.join(logFolder, 'postgres.log'), binaries, account, notes };
+  return {
+    dataFolder,
+    socketFolder,
+    logFile: path.join(logFolder, 'postgres.log'),
+    binaries,
+    account,
+    notes,
+  };
 }
 
 async function shortSocketFolder(digest: string, account: Account | null): Promise<string> {

@@ -49,7 +49,9 @@ export async function startThrowAwayCluster(purpose: string): Promise<ThrowAwayC
     durable: false,
     sharedBuffersMb: 128,
     onUnexpectedExit: ({ code, signal }) => {
-      console.error(`PostgreSQL of ${purpose} ended by itself (code ${code}, signal ${signal}), see ${place.logFile}`);
+      console.error(
+        `PostgreSQL of ${purpose} ended by itself (code ${code}, signal ${signal}), see ${place.logFile}`,
+      );
     },
   });
   return {

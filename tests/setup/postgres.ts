@@ -2,7 +2,13 @@ import { randomBytes } from 'node:crypto';
 import type { TestProject } from 'vitest/node';
 import { generateClientIfStale } from '#prisma/generate.ts';
 import { migrate } from '#prisma/migrate.ts';
-import { applyGrants, connectionString, type DatabaseUrls, databaseRoles, ensureRolesAndDatabase } from '../../server/database.ts';
+import {
+  applyGrants,
+  connectionString,
+  type DatabaseUrls,
+  databaseRoles,
+  ensureRolesAndDatabase,
+} from '../../server/database.ts';
 import { startThrowAwayCluster } from '../../server/postgres/throw-away.ts';
 
 /** What the test files need to clone the migrated template; see tests/database.ts. */
@@ -23,7 +29,8 @@ export default async function setup(project: TestProject): Promise<() => Promise
   const password = randomBytes(16).toString('hex');
   const passwords = { owner: password, gate: password, console: password, sequencer: password };
   await ensureRolesAndDatabase(cluster.url('postgres'), template, passwords);
-  const urlOf = (role: keyof DatabaseUrls) => connectionString(cluster, databaseRoles[role], password, template);
+  const urlOf = (role: keyof DatabaseUrls) =>
+    connectionString(cluster, databaseRoles[role], password, template);
   const templateUrls = {
     owner: urlOf('owner'),
     gate: urlOf('gate'),
