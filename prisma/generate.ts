@@ -27,7 +27,13 @@ export async function generateClientIfStale(): Promise<boolean> {
     await copyFile(schemaFile, schemaCopy);
     await run(
       process.execPath,
-      [path.join(root, 'node_modules/prisma/build/index.js'), 'generate', '--no-hints', '--schema', schemaCopy],
+      [
+        path.join(root, 'node_modules/prisma/build/index.js'),
+        'generate',
+        '--no-hints',
+        '--schema',
+        schemaCopy,
+      ],
       {
         cwd: root,
         env: {

@@ -26,7 +26,10 @@ export async function migrate(databaseUrl: string): Promise<string[]> {
     refuseForeignHistory(applied, migrations);
     if (applied.length === migrations.migrationDirectories.length) return [];
     const result = await withSchemaEngine(databaseUrl, (engine) =>
-      engine.applyMigrations({ migrationsList: migrations, filters: { externalTables: [], externalEnums: [] } }),
+      engine.applyMigrations({
+        migrationsList: migrations,
+        filters: { externalTables: [], externalEnums: [] },
+      }),
     );
     return result.appliedMigrationNames;
   } finally {
@@ -41,8 +44,12 @@ export async function pendingMigrations(databaseUrl: string): Promise<string[]> 
   const client = new pg.Client({ connectionString: databaseUrl });
   await client.connect();
   try {
-    const applied = new Set((await readApplied(client)).filter((row) => row.finished).map((row) => row.migration_name));
-    return migrations.migrationDirectories.map((directory) => directory.path).filter((name) => !applied.has(name));
+    const applied = new Set(
+      (await readApplied(client)).filter((row) => row.finished).map((row) => row.migration_name),
+    );
+    return migrations.migrationDirectories
+      .map((directory) => directory.path)
+      .filter((name) => !applied.has(name));
   } finally {
     await client.end();
   }

@@ -7,6 +7,8 @@ CREATE TABLE "installation" (
     "issuer" TEXT NOT NULL,
     "demo" BOOLEAN NOT NULL DEFAULT false,
     "created_at" TIMESTAMPTZ(3) NOT NULL,
+    "feed_generation" INTEGER NOT NULL DEFAULT 1,
+    "issuer_epoch" INTEGER NOT NULL DEFAULT 1,
     "issuance_stopped_reason" TEXT,
     "issuance_stopped_at" TIMESTAMPTZ(3),
 
@@ -269,6 +271,7 @@ CREATE TABLE "instance" (
     "agent_id" TEXT,
     "state" TEXT NOT NULL DEFAULT 'quarantined',
     "created_at" TIMESTAMPTZ(3) NOT NULL,
+    "state_cause" TEXT,
     "state_since" TIMESTAMPTZ(3) NOT NULL,
     "quarantine_ends_at" TIMESTAMPTZ(3),
 
@@ -574,7 +577,7 @@ CREATE TABLE "guard" (
     "enrolled_by_id" TEXT,
     "enrolled_at" TIMESTAMPTZ(3) NOT NULL,
     "last_seen_at" TIMESTAMPTZ(3),
-    "last_ack_sequence" BIGINT NOT NULL DEFAULT 0,
+    "last_acks" JSONB NOT NULL DEFAULT '{}',
     "last_report_number" BIGINT NOT NULL DEFAULT 0,
     "last_report_hash" TEXT NOT NULL DEFAULT '',
     "revoked_at" TIMESTAMPTZ(3),
@@ -596,25 +599,25 @@ CREATE TABLE "guard_join_token" (
 );
 
 -- CreateTable
-CREATE TABLE "revocation_head" (
-    "id" INTEGER NOT NULL DEFAULT 1,
+CREATE TABLE "feed_head" (
+    "server_id" TEXT NOT NULL,
     "sequence" BIGINT NOT NULL DEFAULT 0,
 
-    CONSTRAINT "revocation_head_pkey" PRIMARY KEY ("id")
+    CONSTRAINT "feed_head_pkey" PRIMARY KEY ("server_id")
 );
 
 -- CreateTable
 CREATE TABLE "feed_entry" (
+    "server_id" TEXT NOT NULL,
     "sequence" BIGINT NOT NULL,
     "kind" TEXT NOT NULL,
-    "server_id" TEXT,
     "subject" TEXT NOT NULL,
     "value" JSONB NOT NULL,
     "revocation_id" TEXT,
     "committed_at" TIMESTAMPTZ(3) NOT NULL,
     "expires_at" TIMESTAMPTZ(3),
 
-    CONSTRAINT "feed_entry_pkey" PRIMARY KEY ("sequence")
+    CONSTRAINT "feed_entry_pkey" PRIMARY KEY ("server_id","sequence")
 );
 
 -- CreateTable
@@ -629,7 +632,7 @@ CREATE TABLE "revocation" (
     "actor_id" TEXT,
     "blast_radius" JSONB NOT NULL,
     "cascade" JSONB NOT NULL,
-    "sequence" BIGINT,
+    "sequences" JSONB NOT NULL DEFAULT '{}',
     "requested_at" TIMESTAMPTZ(3) NOT NULL,
     "committed_at" TIMESTAMPTZ(3) NOT NULL,
     "swept_at" TIMESTAMPTZ(3),
@@ -834,10 +837,10 @@ CREATE INDEX "client_fingerprint_idx" ON "client"("fingerprint");
 CREATE INDEX "client_registered_at_idx" ON "client"("registered_at");
 
 -- CreateIndex
-CREATE INDEX "instance_agent_id_idx" ON "instance"("agent_id");
+CREATE INDEX "instance_client_id_owner_id_idx" ON "instance"("client_id", "owner_id");
 
 -- CreateIndex
-CREATE UNIQUE INDEX "instance_client_id_owner_id_key" ON "instance"("client_id", "owner_id");
+CREATE INDEX "instance_agent_id_idx" ON "instance"("agent_id");
 
 -- CreateIndex
 CREATE INDEX "agent_owner_id_state_idx" ON "agent"("owner_id", "state");

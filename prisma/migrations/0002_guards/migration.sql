@@ -13,10 +13,8 @@ CREATE TRIGGER audit_leaf_append_only BEFORE UPDATE OR DELETE ON audit_leaf FOR 
 CREATE TRIGGER audit_leaf_no_truncate BEFORE TRUNCATE ON audit_leaf FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER audit_checkpoint_append_only BEFORE UPDATE OR DELETE ON audit_checkpoint FOR EACH ROW EXECUTE FUNCTION refuse_change();
 
-INSERT INTO revocation_head (id, sequence) VALUES (1, 0) ON CONFLICT DO NOTHING;
 INSERT INTO sequencer_fence (id, fence, holder) VALUES (1, 0, '') ON CONFLICT DO NOTHING;
 ALTER TABLE installation ADD CONSTRAINT installation_singleton CHECK (id = 1);
-ALTER TABLE revocation_head ADD CONSTRAINT revocation_head_singleton CHECK (id = 1);
 ALTER TABLE sequencer_fence ADD CONSTRAINT sequencer_fence_singleton CHECK (id = 1);
 
 -- The intake every registration comes through until other sources are approved.
@@ -44,6 +42,10 @@ ALTER TABLE guard ADD CONSTRAINT guard_state CHECK (state IN ('enrolled', 'revok
 -- One open request at a time says what an agent should become.
 CREATE UNIQUE INDEX registration_request_one_open ON registration_request (agent_id)
   WHERE state IN ('draft', 'submitted', 'changes requested');
+-- One living instance a client and owner; those that ended are tombstones beside it.
+CREATE UNIQUE INDEX instance_one_living ON instance (client_id, owner_id) WHERE state IN ('quarantined', 'active', 'suspended');
+-- Registrations nobody has claimed, counted by the network they came from: what the intake limits look at.
+CREATE INDEX client_unclaimed ON client (source_prefix, registered_at) WHERE claimed_at IS NULL AND forgotten_at IS NULL;
 -- One live binding an agent and server.
 CREATE UNIQUE INDEX tool_binding_one_live ON tool_binding (agent_id, server_id) WHERE ended_at IS NULL;
 -- One active grant of a role a person.
