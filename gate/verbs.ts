@@ -1,4 +1,14 @@
 import type { z } from 'zod';
+import { publishServerChange } from '#lib/agents/publish-server-change.ts';
+import { classifyTools, classifyToolsInput } from '#lib/catalogue/classify-tools.ts';
+import { addServer, addServerInput, editServer, editServerInput } from '#lib/catalogue/servers.ts';
+import { syncServer, syncServerInput } from '#lib/catalogue/sync-server.ts';
+import {
+  changeToolSet,
+  changeToolSetInput,
+  createToolSet,
+  createToolSetInput,
+} from '#lib/catalogue/tool-sets.ts';
 import type { GateCtx } from './context.ts';
 
 /** A verb as the faces know it: how its input is parsed and what runs. The rules live in the verb itself. */
@@ -18,7 +28,16 @@ export function verb<Input, Output>(
  * Every mutating verb, by the name the console calls it. One line each; the console process knows this list only
  * by its type.
  */
-export const verbs = {} satisfies Record<string, Verb<never, unknown>>;
+export const verbs = {
+  'catalogue.addServer': verb(addServerInput, addServer),
+  'catalogue.changeToolSet': verb(changeToolSetInput, changeToolSet),
+  'catalogue.classifyTools': verb(classifyToolsInput, (ctx, input) =>
+    classifyTools(ctx, input, publishServerChange),
+  ),
+  'catalogue.createToolSet': verb(createToolSetInput, createToolSet),
+  'catalogue.editServer': verb(editServerInput, editServer),
+  'catalogue.syncServer': verb(syncServerInput, (ctx, input) => syncServer(ctx, input, publishServerChange)),
+} satisfies Record<string, Verb<never, unknown>>;
 
 export type Verbs = typeof verbs;
 export type VerbName = keyof Verbs;

@@ -24,6 +24,11 @@ export const eventCatalogue = {
   'api_token.create': { version: 1, subject: 'api token', says: 'An API token was created' },
   'api_token.end': { version: 1, subject: 'api token', says: 'An API token was ended' },
   'binding.create': { version: 1, subject: 'tool binding', says: 'Tools were bound to an agent' },
+  'binding.narrow': {
+    version: 1,
+    subject: 'tool binding',
+    says: 'Tools of a binding were withheld because their definition changed',
+  },
   'binding.end': { version: 1, subject: 'tool binding', says: 'A tool binding ended' },
   'client.claim': { version: 1, subject: 'client', says: 'A quarantined client was claimed' },
   'client.forget': { version: 1, subject: 'client', says: 'A client was forgotten' },

@@ -1,0 +1,127 @@
+import { z } from 'zod';
+import { type CatalogueServer, getServer, listCatalogue } from '#lib/catalogue/read-catalogue.ts';
+import { addServerInput } from '#lib/catalogue/servers.ts';
+import { verbs } from '../verbs.ts';
+import { defineRoute } from './route.ts';
+
+const tool = z
+  .object({
+    toolId: z.string(),
+    toolVersionId: z.string(),
+    version: z.int(),
+    name: z.string(),
+    title: z.string().nullable(),
+    description: z.string(),
+    definitionDigest: z.string(),
+    class: z.string(),
+    risk: z.string(),
+    proposedClass: z.string(),
+    proposedRisk: z.string(),
+    confirmedAt: z.string().nullable(),
+    removedAt: z.string().nullable(),
+  })
+  .meta({ id: 'Tool' });
+
+const server = z
+  .object({
+    id: z.string(),
+    name: z.string(),
+    description: z.string(),
+    resource: z.string(),
+    transport: z.string(),
+    environment: z.string(),
+    state: z.string(),
+    protocolRevision: z.string().nullable(),
+    lastSyncedAt: z.string().nullable(),
+    lastSyncError: z.string().nullable(),
+    tools: z.array(tool),
+  })
+  .meta({ id: 'Server' });
+
+const byId = z.strictObject({ id: z.string() });
+
+export const serverRoutes = [
+  defineRoute({
+    method: 'get',
+    path: '/servers',
+    operationId: 'listServers',
+    summary: 'List MCP servers with their tools',
+    tag: 'Servers',
+    response: z.object({ items: z.array(server) }),
+    handle: async (ctx) => ({ items: (await listCatalogue(ctx)).map(toWire) }),
+  }),
+  defineRoute({
+    method: 'post',
+    path: '/servers',
+    operationId: 'addServer',
+    summary: 'Add an MCP server to the catalogue',
+    tag: 'Servers',
+    body: addServerInput,
+    response: server,
+    status: 201,
+    handle: async (ctx, { body }) => {
+      const { id } = await verbs['catalogue.addServer'].run(ctx, body);
+      return toWire(await getServer(ctx, id));
+    },
+  }),
+  defineRoute({
+    method: 'get',
+    path: '/servers/{id}',
+    operationId: 'getServer',
+    summary: 'Read one MCP server',
+    tag: 'Servers',
+    params: byId,
+    response: server,
+    handle: async (ctx, { params }) => toWire(await getServer(ctx, params.id)),
+  }),
+  defineRoute({
+    method: 'post',
+    path: '/servers/{id}/sync',
+    operationId: 'syncServer',
+    summary: "Read the server's tools now",
+    tag: 'Servers',
+    params: byId,
+    response: z
+      .object({
+        serverId: z.string(),
+        total: z.int(),
+        protocolRevision: z.string(),
+        added: z.array(z.string()),
+        changed: z.array(z.string()),
+        removed: z.array(z.string()),
+        returned: z.array(z.string()),
+      })
+      .meta({ id: 'SyncResult' }),
+    handle: (ctx, { params }) => verbs['catalogue.syncServer'].run(ctx, { serverId: params.id }),
+  }),
+];
+
+function toWire(row: CatalogueServer): z.input<typeof server> {
+  return {
+    id: row.id,
+    name: row.name,
+    description: row.description,
+    resource: row.resource,
+    transport: row.transport,
+    environment: row.environment,
+    state: row.state,
+    protocolRevision: row.protocolRevision,
+    lastSyncedAt: row.lastSyncedAt?.toISOString() ?? null,
+    lastSyncError: row.lastSyncError,
+    tools: row.tools.map((each) => ({
+      toolId: each.toolId,
+      toolVersionId: each.toolVersionId,
+      version: each.version,
+      name: each.name,
+      title: each.title,
+      description: each.description,
+      definitionDigest: each.definitionDigest,
+      class: each.class,
+      risk: each.risk,
+      proposedClass: each.proposedClass,
+      proposedRisk: each.proposedRisk,
+      confirmedAt: each.confirmedAt?.toISOString() ?? null,
+      removedAt: each.removedAt?.toISOString() ?? null,
+    })),
+  };
+}

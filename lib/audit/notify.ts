@@ -1,0 +1,71 @@
+import type { Ctx } from '#lib/platform/ctx.ts';
+import { consoleUrl } from '#lib/platform/ctx.ts';
+import type { Tx } from '#lib/platform/db.ts';
+import { notifyChange } from '#lib/platform/db.ts';
+import { newId } from '#lib/platform/ids.ts';
+
+export type NotificationInput = {
+  personIds: readonly string[];
+  /** `noun.verb` of what happened, e.g. `request.approve`; webhooks subscribe by it. */
+  kind: string;
+  title: string;
+  /** What happened and what to do next, in plain sentences. */
+  body: string;
+  /** Path on the console. */
+  href: string;
+};
+
+/**
+ * Tells people, in the transaction of the cause: a row for the badge of each person, a mail for each, and one
+ * message a subscribed webhook. Delivery is a job's; if the transaction rolls back nobody hears of it.
+ */
+export async function notify(
+  tx: Tx,
+  ctx: Pick<Ctx, 'clock' | 'site'>,
+  input: NotificationInput,
+): Promise<void> {
+  const now = ctx.clock.now();
+  const people = await tx.person.findMany({
+    where: { id: { in: [...new Set(input.personIds)] }, state: 'active' },
+    select: { id: true, email: true },
+  });
+  if (people.length > 0) {
+    await tx.notification.createMany({
+      data: people.map((person) => ({
+        id: newId('notification'),
+        personId: person.id,
+        kind: input.kind,
+        title: input.title,
+        body: input.body,
+        href: input.href,
+        createdAt: now,
+      })),
+    });
+  }
+  const webhooks = await tx.webhook.findMany({ where: { endedAt: null }, select: { id: true, kinds: true } });
+  const payload = {
+    kind: input.kind,
+    title: input.title,
+    body: input.body,
+    url: consoleUrl(ctx.site, input.href),
+  };
+  const messages = [
+    ...people.map((person) => ({ channel: 'mail', destination: person.email })),
+    ...webhooks
+      .filter((webhook) => webhook.kinds.length === 0 || webhook.kinds.includes(input.kind))
+      .map((webhook) => ({ channel: 'webhook', destination: webhook.id })),
+  ];
+  if (messages.length > 0) {
+    await tx.outboxMessage.createMany({
+      data: messages.map((message) => ({
+        id: newId('outbox'),
+        ...message,
+        kind: input.kind,
+        payload,
+        createdAt: now,
+        nextAttemptAt: now,
+      })),
+    });
+  }
+  for (const person of people) await notifyChange(tx, 'notifications', person.id);
+}

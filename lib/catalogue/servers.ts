@@ -1,0 +1,146 @@
+import { z } from 'zod';
+import { requireRole } from '#lib/access/require.ts';
+import { recordEvent } from '#lib/audit/record.ts';
+import type { Ctx } from '#lib/platform/ctx.ts';
+import { notifyChange, type Prisma, withTransaction } from '#lib/platform/db.ts';
+import { Conflict, Invalid, Unavailable } from '#lib/platform/errors.ts';
+import { newId } from '#lib/platform/ids.ts';
+
+const httpUrl = z
+  .string()
+  .max(2048)
+  .refine(
+    (value) => URL.canParse(value) && /^https?:$/.test(new URL(value).protocol),
+    'must be an http or https URL',
+  )
+  .refine(
+    (value) => !URL.canParse(value) || (!new URL(value).username && !new URL(value).hash),
+    'must carry no user name, password or fragment',
+  );
+
+export const addServerInput = z
+  .object({
+    name: z.string().trim().min(1, 'is needed').max(80),
+    description: z.string().trim().max(500).default(''),
+    /** What clients connect to: the public URL of its guard, the audience of every token (RFC 8707). */
+    resource: httpUrl,
+    upstreamUrl: httpUrl.nullish(),
+    upstreamCommand: z
+      .strictObject({
+        command: z.string().min(1).max(500),
+        args: z.array(z.string().max(2000)).max(64).default([]),
+        cwd: z.string().max(1000).optional(),
+      })
+      .nullish(),
+    /** Sent to the upstream as a bearer token; stored sealed. */
+    upstreamCredential: z.string().max(8192).nullish(),
+    environment: z.enum(['production', 'staging', 'sandbox']).default('production'),
+  })
+  .refine((input) => Boolean(input.upstreamUrl) !== Boolean(input.upstreamCommand), {
+    message: 'Give either the URL of the server behind the guard, or the command that starts it.',
+    path: ['upstreamUrl'],
+  })
+  .refine((input) => input.upstreamUrl !== input.resource, {
+    message: 'must differ from the public URL, or the guard would call itself',
+    path: ['upstreamUrl'],
+  });
+export type AddServerInput = z.output<typeof addServerInput>;
+
+/**
+ * Puts an MCP server into the catalogue; its tools come with the first sync. Only an admin, or the host at first
+ * start. The upstream credential is sealed under the row's id and never leaves the gate but to that server.
+ * A second server with the same resource is a conflict: tokens name their audience by it.
+ */
+export async function addServer(ctx: Ctx, input: AddServerInput): Promise<{ id: string }> {
+  if (ctx.actor.kind !== 'system') requireRole(ctx, 'admin');
+  const id = newId('server');
+  const vault = ctx.vault;
+  if (input.upstreamCredential && !vault) throw new Unavailable('Only the gate can store a credential.');
+  await withTransaction(ctx, async (tx) => {
+    if (await tx.mcpServer.findUnique({ where: { resource: input.resource }, select: { id: true } })) {
+      throw new Conflict('A server with this resource is already in the catalogue.', { field: 'resource' });
+    }
+    await tx.mcpServer.create({
+      data: {
+        id,
+        resource: input.resource,
+        name: input.name,
+        description: input.description,
+        transport: input.upstreamUrl ? 'http' : 'stdio',
+        upstreamUrl: input.upstreamUrl ?? null,
+        upstreamCommand: (input.upstreamCommand ?? undefined) as Prisma.InputJsonValue | undefined,
+        upstreamCredential:
+          input.upstreamCredential && vault ? vault.seal(input.upstreamCredential, id) : null,
+        environment: input.environment,
+        addedById: ctx.actor.kind === 'person' ? ctx.actor.personId : null,
+        createdAt: ctx.clock.now(),
+      },
+    });
+    await tx.feedHead.create({ data: { serverId: id } });
+    await recordEvent(tx, ctx, {
+      kind: 'server.add',
+      subjectId: id,
+      serverId: id,
+      after: {
+        name: input.name,
+        resource: input.resource,
+        upstreamUrl: input.upstreamUrl ?? null,
+        environment: input.environment,
+      },
+      data: {
+        transport: input.upstreamUrl ? 'http' : 'stdio',
+        credentialStored: Boolean(input.upstreamCredential),
+      },
+    });
+    await notifyChange(tx, 'servers', id);
+  });
+  return { id };
+}
+
+export const editServerInput = z.strictObject({
+  serverId: z.string(),
+  name: z.string().trim().min(1).max(80).optional(),
+  description: z.string().trim().max(500).optional(),
+  upstreamUrl: httpUrl.optional(),
+  /** An empty text removes the stored credential. */
+  upstreamCredential: z.string().max(8192).optional(),
+});
+export type EditServerInput = z.output<typeof editServerInput>;
+
+/** Changes a server's name, description, upstream or credential. Its resource never changes: tokens name it. */
+export async function editServer(ctx: Ctx, input: EditServerInput): Promise<void> {
+  requireRole(ctx, 'admin');
+  await withTransaction(ctx, async (tx) => {
+    const server = await tx.mcpServer.findUnique({ where: { id: input.serverId } });
+    if (!server || server.state !== 'active') throw new Conflict('This server is not active any more.');
+    if (input.upstreamUrl && server.transport !== 'http')
+      throw new Invalid('A hosted server has a command, not a URL.');
+    const vault = ctx.vault;
+    if (input.upstreamCredential && !vault) throw new Unavailable('Only the gate can store a credential.');
+    const credential =
+      input.upstreamCredential === undefined
+        ? server.upstreamCredential
+        : input.upstreamCredential === '' || !vault
+          ? null
+          : vault.seal(input.upstreamCredential, server.id);
+    const after = {
+      name: input.name ?? server.name,
+      description: input.description ?? server.description,
+      upstreamUrl: input.upstreamUrl ?? server.upstreamUrl,
+    };
+    const { count } = await tx.mcpServer.updateMany({
+      where: { id: server.id, state: 'active' },
+      data: { ...after, upstreamCredential: credential },
+    });
+    if (count === 0) throw new Conflict('This server was retired meanwhile.');
+    await recordEvent(tx, ctx, {
+      kind: 'server.edit',
+      subjectId: server.id,
+      serverId: server.id,
+      before: { name: server.name, description: server.description, upstreamUrl: server.upstreamUrl },
+      after,
+      data: { credentialChanged: input.upstreamCredential !== undefined },
+    });
+    await notifyChange(tx, 'servers', server.id);
+  });
+}

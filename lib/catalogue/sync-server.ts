@@ -1,0 +1,168 @@
+import { z } from 'zod';
+import { requireRole } from '#lib/access/require.ts';
+import { recordEvent } from '#lib/audit/record.ts';
+import type { Ctx } from '#lib/platform/ctx.ts';
+import { notifyChange, type Prisma, type Tx, withTransaction } from '#lib/platform/db.ts';
+import { Conflict, NotFound, Unavailable } from '#lib/platform/errors.ts';
+import { newId } from '#lib/platform/ids.ts';
+import { definitionDigest, proposeClass } from './definition.ts';
+import { type ListedTools, listTools, type Upstream } from './list-tools.ts';
+
+export const syncServerInput = z.strictObject({ serverId: z.string() });
+
+export type CatalogueChange = {
+  serverId: string;
+  added: string[];
+  changed: string[];
+  removed: string[];
+  returned: string[];
+};
+
+/**
+ * Who must hear of a change of a server's tools, in the same transaction: guards, and bindings whose tool is no
+ * longer what was approved. The catalogue does not know them; whoever wires the verb does.
+ */
+export type PublishCatalogueChange = (tx: Tx, ctx: Ctx, change: CatalogueChange) => Promise<void>;
+
+/**
+ * Reads a server's tools with a real MCP client and stores what changed: a new tool, a new version of one whose
+ * definition differs by a byte, a tool that went away. A changed definition is a new, unconfirmed tool: unclassified
+ * and high risk until a person looks, whatever the old one was. A server that cannot be asked keeps its last good
+ * list; the failure is recorded with it.
+ */
+export async function syncServer(
+  ctx: Ctx,
+  input: z.output<typeof syncServerInput>,
+  publish: PublishCatalogueChange,
+): Promise<CatalogueChange & { total: number; protocolRevision: string }> {
+  if (ctx.actor.kind !== 'system') requireRole(ctx, 'admin');
+  const server = await ctx.db.prisma.mcpServer.findUnique({ where: { id: input.serverId } });
+  if (!server) throw new NotFound();
+  if (server.state !== 'active') throw new Conflict('This server is retired; its tools are history.');
+  const listed = await listTools(upstreamOf(ctx, server)).catch(async (error: unknown) => {
+    await recordFailure(ctx, server.id, error);
+    throw error;
+  });
+  const change = await withTransaction(ctx, (tx) => storeListing(tx, ctx, server.id, listed, publish));
+  return { ...change, total: listed.tools.length, protocolRevision: listed.protocolRevision };
+}
+
+type ServerRow = {
+  id: string;
+  transport: string;
+  upstreamUrl: string | null;
+  upstreamCommand: unknown;
+  upstreamCredential: string | null;
+};
+
+function upstreamOf(ctx: Ctx, server: ServerRow): Upstream {
+  if (server.transport === 'stdio') {
+    const {
+      command,
+      args = [],
+      cwd,
+    } = server.upstreamCommand as { command: string; args?: string[]; cwd?: string };
+    return { kind: 'stdio', command, args, ...(cwd ? { cwd } : {}) };
+  }
+  if (!server.upstreamUrl) throw new Conflict('This server has no upstream URL.');
+  if (server.upstreamCredential && !ctx.vault)
+    throw new Unavailable('Only the gate can open the credential.');
+  const credential = server.upstreamCredential ? ctx.vault?.open(server.upstreamCredential, server.id) : null;
+  return {
+    kind: 'http',
+    url: server.upstreamUrl,
+    headers: credential ? { authorization: `Bearer ${credential}` } : {},
+  };
+}
+
+async function recordFailure(ctx: Ctx, serverId: string, error: unknown): Promise<void> {
+  const said = error instanceof Error ? error.message : String(error);
+  await withTransaction(ctx, async (tx) => {
+    await tx.mcpServer.update({ where: { id: serverId }, data: { lastSyncError: said } });
+    await recordEvent(tx, ctx, {
+      kind: 'server.sync',
+      subjectId: serverId,
+      serverId,
+      outcome: 'refused',
+      reason: said,
+    });
+    await notifyChange(tx, 'servers', serverId);
+  });
+}
+
+async function storeListing(
+  tx: Tx,
+  ctx: Ctx,
+  serverId: string,
+  listed: ListedTools,
+  publish: PublishCatalogueChange,
+): Promise<CatalogueChange> {
+  const now = ctx.clock.now();
+  const known = await tx.tool.findMany({
+    where: { serverId },
+    include: {
+      versions: { orderBy: { version: 'desc' }, take: 1, select: { version: true, definitionDigest: true } },
+    },
+  });
+  const knownByName = new Map(known.map((tool) => [tool.name, tool]));
+  const change: CatalogueChange = { serverId, added: [], changed: [], removed: [], returned: [] };
+
+  for (const definition of listed.tools) {
+    const digest = definitionDigest(definition);
+    const tool = knownByName.get(definition.name);
+    const latest = tool?.versions[0];
+    if (tool?.removedAt) {
+      await tx.tool.update({ where: { id: tool.id }, data: { removedAt: null } });
+      change.returned.push(tool.name);
+    }
+    if (tool && latest?.definitionDigest === digest) continue;
+    const toolId = tool?.id ?? newId('tool');
+    const version = (latest?.version ?? 0) + 1;
+    if (tool) {
+      await tx.tool.update({ where: { id: toolId }, data: { currentVersion: version } });
+      change.changed.push(definition.name);
+    } else {
+      await tx.tool.create({
+        data: { id: toolId, serverId, name: definition.name, currentVersion: 1, firstSeenAt: now },
+      });
+      change.added.push(definition.name);
+    }
+    const proposal = proposeClass(definition.annotations);
+    await tx.toolVersion.create({
+      data: {
+        id: newId('toolVersion'),
+        toolId,
+        version,
+        title: definition.title,
+        description: definition.description,
+        inputSchema: definition.inputSchema as Prisma.InputJsonValue,
+        outputSchema: (definition.outputSchema ?? undefined) as Prisma.InputJsonValue | undefined,
+        annotations: (definition.annotations ?? undefined) as Prisma.InputJsonValue | undefined,
+        definitionDigest: digest,
+        proposedClass: proposal.class,
+        proposedRisk: proposal.risk,
+        proposedReason: proposal.reason,
+        seenAt: now,
+      },
+    });
+  }
+  const listedNames = new Set(listed.tools.map((tool) => tool.name));
+  for (const tool of known) {
+    if (tool.removedAt || listedNames.has(tool.name)) continue;
+    await tx.tool.update({ where: { id: tool.id }, data: { removedAt: now } });
+    change.removed.push(tool.name);
+  }
+  await tx.mcpServer.update({
+    where: { id: serverId },
+    data: { lastSyncedAt: now, lastSyncError: null, protocolRevision: listed.protocolRevision },
+  });
+  await recordEvent(tx, ctx, {
+    kind: 'server.sync',
+    subjectId: serverId,
+    serverId,
+    data: { ...change, total: listed.tools.length, protocolRevision: listed.protocolRevision },
+  });
+  await publish(tx, ctx, change);
+  await notifyChange(tx, 'servers', serverId);
+  return change;
+}
