@@ -5,7 +5,7 @@ import { DomainError, NotFound } from '#lib/platform/errors.ts';
 import { newId } from '#lib/platform/ids.ts';
 import { ctxOf, type Gate, type GateCtx } from './context.ts';
 import { problemOf } from './problem.ts';
-import { type Verb, verbs } from './verbs.ts';
+import { type AnyVerb, verbs } from './verbs.ts';
 
 const maxBodyBytes = 256 * 1024;
 
@@ -49,7 +49,7 @@ async function answer(
   const secret = request.headers['x-countersign-start'];
   if (typeof secret !== 'string' || !equalInConstantTime(secret, options.startSecret)) throw new NotFound();
   const name = (request.url ?? '/').slice(1);
-  const known: Record<string, Verb<never, unknown>> = verbs;
+  const known: Record<string, AnyVerb> = verbs;
   const verb = Object.hasOwn(known, name) ? known[name] : undefined;
   if (request.method !== 'POST' || !verb) throw new NotFound('No such verb.');
   const body = JSON.parse(await readBody(request)) as {

@@ -12,15 +12,18 @@ import {
 import type { GateCtx } from './context.ts';
 
 /** A verb as the faces know it: how its input is parsed and what runs. The rules live in the verb itself. */
-export type Verb<Input, Output> = {
-  readonly input: z.ZodType<Input>;
-  run(ctx: GateCtx, input: Input): Promise<Output>;
+export type Verb<Schema extends z.ZodType, Output> = {
+  readonly input: Schema;
+  run(ctx: GateCtx, input: z.output<Schema>): Promise<Output>;
 };
 
-export function verb<Input, Output>(
-  input: z.ZodType<Input>,
-  run: (ctx: GateCtx, input: Input) => Promise<Output>,
-): Verb<Input, Output> {
+/** Any verb, for code that finds one by name and has its input parsed by `input` first. */
+export type AnyVerb = { readonly input: z.ZodType; run(ctx: GateCtx, input: never): Promise<unknown> };
+
+export function verb<Schema extends z.ZodType, Output>(
+  input: Schema,
+  run: (ctx: GateCtx, input: z.output<Schema>) => Promise<Output>,
+): Verb<Schema, Output> {
   return { input, run };
 }
 
@@ -37,10 +40,9 @@ export const verbs = {
   'catalogue.createToolSet': verb(createToolSetInput, createToolSet),
   'catalogue.editServer': verb(editServerInput, editServer),
   'catalogue.syncServer': verb(syncServerInput, (ctx, input) => syncServer(ctx, input, publishServerChange)),
-} satisfies Record<string, Verb<never, unknown>>;
+} satisfies Record<string, AnyVerb>;
 
 export type Verbs = typeof verbs;
 export type VerbName = keyof Verbs;
-export type VerbInput<Name extends VerbName> = Verbs[Name] extends Verb<infer Input, unknown> ? Input : never;
-export type VerbOutput<Name extends VerbName> =
-  Verbs[Name] extends Verb<never, infer Output> ? Output : never;
+export type VerbInput<Name extends VerbName> = z.input<Verbs[Name]['input']>;
+export type VerbOutput<Name extends VerbName> = Awaited<ReturnType<Verbs[Name]['run']>>;
