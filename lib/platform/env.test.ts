@@ -1,0 +1,134 @@
+import { expect, test } from 'vitest';
+import { ConfigError, describeConfig, parseConfig, weaknessesOf } from './env.ts';
+
+const options = { workingFolder: '/srv/countersign' };
+const key = Buffer.from(Array.from({ length: 32 }, (_, index) => index * 7)).toString('base64url');
+
+function problemsOf(
+  environment: Record<string, string>,
+  more: { role?: string; demo?: boolean } = {},
+): string[] {
+  try {
+    parseConfig(environment, { ...options, ...more });
+    return [];
+  } catch (error) {
+    if (error instanceof ConfigError) return [...error.problems];
+    throw error;
+  }
+}
+
+test('an empty environment is a complete configuration on loopback', () => {
+  const config = parseConfig({}, options);
+  expect(config).toMatchObject({
+    role: 'all',
+    port: 3000,
+    issuer: 'http://localhost:3000',
+    consoleOrigin: 'http://countersign.localhost:3000',
+    listenAddresses: ['127.0.0.1', '::1'],
+    dataFolder: '/srv/countersign/.countersign',
+    databaseUrl: null,
+    trustedProxies: [],
+  });
+});
+
+test('both names follow the port', () => {
+  const config = parseConfig({ PORT: '4310' }, options);
+  expect([config.issuer, config.consoleOrigin]).toEqual([
+    'http://localhost:4310',
+    'http://countersign.localhost:4310',
+  ]);
+});
+
+test('every wrong value is reported at once, by name and without the value', () => {
+  const problems = problemsOf({
+    PORT: 'many',
+    DATABASE_URL: 'mysql://root:hunter2@db/x',
+    COUNTERSIGN_ISSUER: 'https://auth.example.com/path',
+    COUNTERSIGN_KEY_ENCRYPTION_KEY: 'hunter2',
+    COUNTERSIGN_ISUER: 'https://auth.example.com',
+    LOG_LEVEL: 'loud',
+  });
+  for (const name of [
+    'PORT',
+    'DATABASE_URL',
+    'COUNTERSIGN_ISSUER',
+    'COUNTERSIGN_KEY_ENCRYPTION_KEY',
+    'COUNTERSIGN_ISUER',
+    'LOG_LEVEL',
+  ]) {
+    expect(problems.some((problem) => problem.startsWith(`${name} `))).toBe(true);
+  }
+  expect(problems.join('\n')).not.toContain('hunter2');
+});
+
+test.each([
+  [
+    'one host for issuer and console',
+    { COUNTERSIGN_CONSOLE_ORIGIN: 'http://localhost:9000' },
+    /another host/,
+  ],
+  [
+    'a console on a loopback address',
+    { COUNTERSIGN_CONSOLE_ORIGIN: 'http://127.0.0.1:3000' },
+    /loopback address/,
+  ],
+  [
+    'plain http beyond loopback',
+    {
+      COUNTERSIGN_ISSUER: 'http://auth.example.com',
+      COUNTERSIGN_CONSOLE_ORIGIN: 'https://console.example.com',
+    },
+    /must be https/,
+  ],
+  ['an open address with an http issuer', { COUNTERSIGN_LISTEN: '0.0.0.0' }, /only loopback/],
+  ['an https issuer without console', { COUNTERSIGN_ISSUER: 'https://auth.example.com' }, /must be given/],
+  ['a weak session secret', { NEXTAUTH_SECRET: 'a'.repeat(40) }, /random/],
+  ['a weak key', { COUNTERSIGN_KEY_ENCRYPTION_KEY: Buffer.alloc(32).toString('base64url') }, /random/],
+  [
+    'the development setting in public',
+    {
+      COUNTERSIGN_ISSUER: 'https://auth.example.com',
+      COUNTERSIGN_CONSOLE_ORIGIN: 'https://console.example.com',
+      COUNTERSIGN_ALLOW_LOOPBACK_METADATA: '1',
+    },
+    /for development/,
+  ],
+  ['a network that is none', { COUNTERSIGN_TRUSTED_PROXIES: '10.0.0.0' }, /list of networks/],
+])('refuses %s', (_title, environment, reason) => {
+  expect(problemsOf(environment).join('\n')).toMatch(reason);
+});
+
+test('a split start needs the database and the shared secrets', () => {
+  expect(problemsOf({}, { role: 'gate' })).toHaveLength(4);
+  expect(
+    problemsOf(
+      {
+        DATABASE_URL: 'postgresql://owner:x@db/countersign',
+        COUNTERSIGN_START_SECRET: 'x9'.repeat(20),
+        COUNTERSIGN_CONSOLE_URL: 'http://10.0.0.4:4000',
+        COUNTERSIGN_KEY_ENCRYPTION_KEY: key,
+      },
+      { role: 'gate' },
+    ),
+  ).toEqual([]);
+  expect(problemsOf({}, { role: 'everything' })).toEqual(['--role must be gate, console or worker.']);
+});
+
+test('the demo refuses everything that could expose it', () => {
+  expect(problemsOf({ DATABASE_URL: 'postgresql://o:x@db/c' }, { demo: true })).toHaveLength(1);
+  expect(
+    problemsOf(
+      {
+        COUNTERSIGN_ISSUER: 'https://auth.example.com',
+        COUNTERSIGN_CONSOLE_ORIGIN: 'https://console.example.com',
+      },
+      { demo: true },
+    ),
+  ).toHaveLength(2);
+});
+
+test('an external database with one account is reported as weaker, in words that hold no secret', () => {
+  const config = parseConfig({ DATABASE_URL: 'postgresql://owner:hunter2@db/countersign' }, options);
+  expect(weaknessesOf(config)).toHaveLength(4);
+  expect([...weaknessesOf(config), ...describeConfig(config)].join('\n')).not.toContain('hunter2');
+});

@@ -1,0 +1,434 @@
+import { isIP } from 'node:net';
+import path from 'node:path';
+import ipaddr from 'ipaddr.js';
+import { z } from 'zod';
+
+/**
+ * What the operator configured. Read once at start from the environment and the command line; nothing else in the
+ * product reads the environment.
+ */
+export type Config = {
+  /** Which processes this start runs. All of them unless split over one external PostgreSQL. */
+  role: 'all' | 'gate' | 'console' | 'worker';
+  port: number;
+  /** Addresses to listen on once an admin exists; before, only loopback. */
+  listenAddresses: readonly string[];
+  /** The OAuth issuer (RFC 8414 §2), an origin without trailing slash. Its host sets and reads no cookie. */
+  issuer: string;
+  /** Origin of sign-in, claim, waiting room and console; a host other than the issuer's. */
+  consoleOrigin: string;
+  environment: 'production' | 'staging' | 'sandbox';
+  demo: boolean;
+  /** Folder of everything this installation generates: database, keys, spools. */
+  dataFolder: string;
+  /** Owner of an external PostgreSQL; null means the embedded one. */
+  databaseUrl: string | null;
+  /** The limited roles of an external PostgreSQL; each missing one falls back to the owner and is reported. */
+  roleDatabaseUrls: { gate: string | null; console: string | null; sequencer: string | null };
+  /** Given instead of the generated file; always 32 bytes. */
+  keyEncryptionKey: Buffer | null;
+  /** Given instead of the generated file; needed where several consoles share one installation. */
+  sessionSecret: string | null;
+  /** Networks (CIDR) anonymous registration is taken from while no registration source is approved. */
+  registrationNetworks: readonly string[];
+  /** Networks (CIDR) whose forwarded client address is believed. Empty: nobody's. */
+  trustedProxies: readonly string[];
+  /** Development only: client metadata documents may be fetched from loopback. Reported loudly. */
+  allowLoopbackMetadata: boolean;
+  smtpUrl: string | null;
+  mailFrom: string;
+  logLevel: 'fatal' | 'error' | 'warn' | 'info' | 'debug' | 'trace' | 'silent';
+  /** The console's own port on loopback when it runs apart (--role console), and where the gate finds it. */
+  consoleUrl: string | null;
+  /** Where a console that runs apart reaches the gate's private door, and the secret both share. */
+  gateUrl: string | null;
+  startSecret: string | null;
+};
+
+/** Every wrong value of the environment at once; `problems` are sentences for the operator and carry no value. */
+export class ConfigError extends Error {
+  readonly problems: readonly string[];
+
+  constructor(problems: readonly string[]) {
+    super(`The configuration is wrong:\n${problems.map((problem) => `  - ${problem}`).join('\n')}`);
+    this.name = 'ConfigError';
+    this.problems = problems;
+  }
+}
+
+const privateNetworks = [
+  '127.0.0.0/8',
+  '::1/128',
+  '10.0.0.0/8',
+  '172.16.0.0/12',
+  '192.168.0.0/16',
+  'fc00::/7',
+  'fe80::/10',
+];
+
+const flag = z.enum(['0', '1', 'true', 'false']).transform((value) => value === '1' || value === 'true');
+
+const origin = z.string().refine((value) => {
+  const url = URL.parse(value);
+  return (
+    url !== null &&
+    (url.protocol === 'http:' || url.protocol === 'https:') &&
+    url.origin === value &&
+    url.username === '' &&
+    !value.endsWith('/')
+  );
+}, 'must be an origin such as https://auth.example.com: scheme, host and port, nothing after');
+
+const networks = z
+  .string()
+  .transform((value) => value.split(/[\s,]+/).filter((part) => part !== ''))
+  .refine((list) => list.every(isNetwork), 'must be a list of networks such as 10.0.0.0/8, 2001:db8::/32');
+
+const addresses = z
+  .string()
+  .transform((value) => value.split(/[\s,]+/).filter((part) => part !== ''))
+  .refine(
+    (list) => list.length > 0 && list.every((part) => isIP(part) !== 0),
+    'must be a list of IP addresses',
+  );
+
+const postgresUrl = z
+  .string()
+  .refine((value) => /^postgres(ql)?:\/\//.test(value) && URL.canParse(value), 'must be a postgresql:// URL');
+
+const httpUrl = z.string().refine((value) => {
+  const url = URL.parse(value);
+  return url?.protocol === 'http:' || url?.protocol === 'https:';
+}, 'must be an http:// or https:// URL');
+
+const keyBytes = 32;
+const shortestSecretLength = 32;
+
+/** One entry a variable; `.describe` is what `countersign config` and the documentation print. */
+export const configSchema = z.object({
+  PORT: z.coerce.number().int().min(0).max(65_535).default(3000).describe('Port of gate and console.'),
+  COUNTERSIGN_LISTEN: addresses
+    .optional()
+    .describe('Addresses to listen on once an admin exists. Loopback unless the issuer is https.'),
+  COUNTERSIGN_ISSUER: origin.optional().describe('OAuth issuer. Default http://localhost:PORT.'),
+  COUNTERSIGN_CONSOLE_ORIGIN: origin
+    .optional()
+    .describe('Origin of the console, another host. Default http://countersign.localhost:PORT.'),
+  COUNTERSIGN_ENVIRONMENT: z
+    .enum(['production', 'staging', 'sandbox'])
+    .default('production')
+    .describe('Shown on every page.'),
+  COUNTERSIGN_DATA: z.string().min(1).default('.countersign').describe('Folder of all state.'),
+  DATABASE_URL: postgresUrl.optional().describe('External PostgreSQL 15 or newer, as its owner.'),
+  COUNTERSIGN_GATE_DATABASE_URL: postgresUrl.optional().describe('The same database as countersign_gate.'),
+  COUNTERSIGN_CONSOLE_DATABASE_URL: postgresUrl
+    .optional()
+    .describe('The same database as countersign_console.'),
+  COUNTERSIGN_SEQUENCER_DATABASE_URL: postgresUrl
+    .optional()
+    .describe('The same database as countersign_sequencer.'),
+  COUNTERSIGN_KEY_ENCRYPTION_KEY: z
+    .string()
+    .refine((value) => Buffer.from(value, 'base64url').length === keyBytes, 'must be 32 bytes in base64')
+    .refine((value) => new Set(Buffer.from(value, 'base64url')).size > 8, 'must be random')
+    .optional()
+    .describe('Seals keys and secrets at rest: 32 random bytes, base64. Generated when absent.'),
+  NEXTAUTH_SECRET: z
+    .string()
+    .min(shortestSecretLength, `must have at least ${shortestSecretLength} characters`)
+    .refine((value) => new Set(value).size > 8, 'must be random')
+    .optional()
+    .describe('Protects the sign-in exchange. Generated when absent.'),
+  COUNTERSIGN_REGISTRATION_NETWORKS: networks
+    .default(privateNetworks)
+    .describe('Networks registration is taken from until sources are approved.'),
+  COUNTERSIGN_TRUSTED_PROXIES: networks
+    .default([])
+    .describe('Networks of reverse proxies whose X-Forwarded-For is believed.'),
+  COUNTERSIGN_ALLOW_LOOPBACK_METADATA: flag
+    .default(false)
+    .describe('Development only: fetch client metadata documents from loopback.'),
+  COUNTERSIGN_SMTP_URL: z
+    .string()
+    .refine(
+      (value) => /^smtps?:\/\//.test(value) && URL.canParse(value),
+      'must be an smtp:// or smtps:// URL',
+    )
+    .optional()
+    .describe('Where notification mails are sent. None are sent without it.'),
+  COUNTERSIGN_MAIL_FROM: z
+    .string()
+    .min(3)
+    .default('Countersign <countersign@localhost>')
+    .describe('Sender of notification mails.'),
+  LOG_LEVEL: z
+    .enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'])
+    .default('info')
+    .describe('Least severe log line that is written.'),
+  COUNTERSIGN_CONSOLE_URL: httpUrl.optional().describe('--role gate: where the console listens.'),
+  COUNTERSIGN_GATE_URL: httpUrl.optional().describe("--role console: the gate's private door."),
+  COUNTERSIGN_START_SECRET: z
+    .string()
+    .min(shortestSecretLength, `must have at least ${shortestSecretLength} characters`)
+    .optional()
+    .describe('Shared by a gate and consoles that run apart.'),
+});
+
+export type ConfigOptions = {
+  role?: string;
+  demo?: boolean;
+  /** Folder relative paths are resolved against. */
+  workingFolder: string;
+};
+
+/**
+ * Parses the configuration.
+ *
+ * @throws ConfigError naming every wrong variable and every contradiction between them, never their values.
+ */
+export function parseConfig(
+  environment: Readonly<Record<string, string | undefined>>,
+  options: ConfigOptions,
+): Config {
+  const problems: string[] = [];
+  // An empty variable is an absent one: that is how compose files and CI systems clear them.
+  const given = Object.fromEntries(Object.entries(environment).filter(([, value]) => value !== ''));
+  for (const name of Object.keys(given)) {
+    if (name.startsWith('COUNTERSIGN_') && !(name in configSchema.shape)) {
+      problems.push(`${name} is not a setting of Countersign.`);
+    }
+  }
+  const role = z.enum(['all', 'gate', 'console', 'worker']).safeParse(options.role ?? 'all');
+  if (!role.success) problems.push('--role must be gate, console or worker.');
+
+  const parsed = configSchema.safeParse(given);
+  if (!parsed.success) {
+    for (const issue of parsed.error.issues)
+      problems.push(`${issue.path.join('.')} ${lowerFirst(issue.message)}.`);
+  }
+  if (!parsed.success || !role.success) throw new ConfigError(problems);
+
+  const values = parsed.data;
+  const demo = options.demo ?? false;
+  const issuer = values.COUNTERSIGN_ISSUER ?? `http://localhost:${values.PORT}`;
+  const consoleOrigin = values.COUNTERSIGN_CONSOLE_ORIGIN ?? `http://countersign.localhost:${values.PORT}`;
+  const publicIssuer = issuer.startsWith('https:');
+  const listenAddresses =
+    values.COUNTERSIGN_LISTEN ?? (publicIssuer ? ['0.0.0.0', '::'] : ['127.0.0.1', '::1']);
+
+  problems.push(...contradictions(values, { issuer, consoleOrigin, listenAddresses, demo, role: role.data }));
+  if (problems.length > 0) throw new ConfigError(problems);
+
+  return {
+    role: role.data,
+    port: values.PORT,
+    listenAddresses,
+    issuer,
+    consoleOrigin,
+    environment: demo ? 'sandbox' : values.COUNTERSIGN_ENVIRONMENT,
+    demo,
+    dataFolder: path.resolve(options.workingFolder, values.COUNTERSIGN_DATA),
+    databaseUrl: values.DATABASE_URL ?? null,
+    roleDatabaseUrls: {
+      gate: values.COUNTERSIGN_GATE_DATABASE_URL ?? null,
+      console: values.COUNTERSIGN_CONSOLE_DATABASE_URL ?? null,
+      sequencer: values.COUNTERSIGN_SEQUENCER_DATABASE_URL ?? null,
+    },
+    keyEncryptionKey: values.COUNTERSIGN_KEY_ENCRYPTION_KEY
+      ? Buffer.from(values.COUNTERSIGN_KEY_ENCRYPTION_KEY, 'base64url')
+      : null,
+    sessionSecret: values.NEXTAUTH_SECRET ?? null,
+    registrationNetworks: values.COUNTERSIGN_REGISTRATION_NETWORKS,
+    trustedProxies: values.COUNTERSIGN_TRUSTED_PROXIES,
+    allowLoopbackMetadata: values.COUNTERSIGN_ALLOW_LOOPBACK_METADATA,
+    smtpUrl: values.COUNTERSIGN_SMTP_URL ?? null,
+    mailFrom: values.COUNTERSIGN_MAIL_FROM,
+    logLevel: values.LOG_LEVEL,
+    consoleUrl: values.COUNTERSIGN_CONSOLE_URL ?? null,
+    gateUrl: values.COUNTERSIGN_GATE_URL ?? null,
+    startSecret: values.COUNTERSIGN_START_SECRET ?? null,
+  };
+}
+
+type Values = z.infer<typeof configSchema>;
+
+/** What each value alone cannot show. One sentence for each rule that is broken. */
+function contradictions(
+  values: Values,
+  derived: {
+    issuer: string;
+    consoleOrigin: string;
+    listenAddresses: readonly string[];
+    demo: boolean;
+    role: Config['role'];
+  },
+): string[] {
+  const problems: string[] = [];
+  const issuer = new URL(derived.issuer);
+  const consoleUrl = new URL(derived.consoleOrigin);
+  const onlyLoopback = derived.listenAddresses.every(isLoopbackAddress);
+
+  // Cookies ignore ports, so two ports of one host would still share them.
+  if (issuer.hostname === consoleUrl.hostname) {
+    problems.push('COUNTERSIGN_CONSOLE_ORIGIN must have another host than COUNTERSIGN_ISSUER.');
+  }
+  if (isLoopbackHost(consoleUrl.hostname) && !consoleUrl.hostname.endsWith('.localhost')) {
+    // Clients on loopback are sent back to these very names, cookies and all.
+    problems.push(
+      'COUNTERSIGN_CONSOLE_ORIGIN must not be localhost or a loopback address; use a name below .localhost.',
+    );
+  }
+  for (const [name, url] of [
+    ['COUNTERSIGN_ISSUER', issuer],
+    ['COUNTERSIGN_CONSOLE_ORIGIN', consoleUrl],
+  ] as const) {
+    if (url.protocol === 'http:' && !isLoopbackHost(url.hostname)) {
+      problems.push(`${name} must be https unless its host is loopback.`);
+    }
+  }
+  if (issuer.protocol === 'http:' && !onlyLoopback) {
+    problems.push('COUNTERSIGN_LISTEN may name only loopback addresses while COUNTERSIGN_ISSUER is http.');
+  }
+  if (values.COUNTERSIGN_ISSUER && !values.COUNTERSIGN_CONSOLE_ORIGIN && issuer.protocol === 'https:') {
+    problems.push('COUNTERSIGN_CONSOLE_ORIGIN must be given with an https COUNTERSIGN_ISSUER.');
+  }
+  if (values.COUNTERSIGN_ALLOW_LOOPBACK_METADATA && issuer.protocol === 'https:') {
+    problems.push(
+      'COUNTERSIGN_ALLOW_LOOPBACK_METADATA is for development and cannot go with an https issuer.',
+    );
+  }
+  if (derived.role !== 'all') {
+    if (!values.DATABASE_URL)
+      problems.push('--role needs DATABASE_URL: the embedded PostgreSQL serves one start.');
+    if (!values.COUNTERSIGN_START_SECRET && derived.role !== 'worker') {
+      problems.push('--role gate and --role console need COUNTERSIGN_START_SECRET, the same for both.');
+    }
+    if (derived.role === 'gate' && !values.COUNTERSIGN_CONSOLE_URL) {
+      problems.push('--role gate needs COUNTERSIGN_CONSOLE_URL.');
+    }
+    if (derived.role === 'console' && !values.COUNTERSIGN_GATE_URL) {
+      problems.push('--role console needs COUNTERSIGN_GATE_URL.');
+    }
+    if (derived.role !== 'console' && !values.COUNTERSIGN_KEY_ENCRYPTION_KEY) {
+      problems.push(
+        '--role gate and --role worker need COUNTERSIGN_KEY_ENCRYPTION_KEY, the same everywhere.',
+      );
+    }
+  }
+  if (derived.demo) {
+    if (values.DATABASE_URL) problems.push('The demo uses its own PostgreSQL: unset DATABASE_URL.');
+    if (!onlyLoopback) problems.push('The demo listens on loopback only: unset COUNTERSIGN_LISTEN.');
+    if (issuer.protocol === 'https:')
+      problems.push('The demo has no https issuer: unset COUNTERSIGN_ISSUER.');
+    if (derived.role !== 'all') problems.push('The demo runs in one piece: leave out --role.');
+  }
+  return problems;
+}
+
+/** Parses this process's own environment and command line. Called once, by server.ts and the command line tool. */
+export function readConfig(
+  options: Omit<ConfigOptions, 'workingFolder'> & { workingFolder?: string },
+): Config {
+  return parseConfig(process.env, { workingFolder: process.cwd(), ...options });
+}
+
+/** What the console process is given by its parent; it sees nothing else of the configuration. */
+export type ConsoleEnvironment = {
+  gate: string;
+  startSecret: string;
+  databaseUrl: string;
+  issuer: string;
+  consoleOrigin: string;
+  environment: Config['environment'];
+  demo: boolean;
+};
+
+/** Environment of the console process: names it reads, values as strings. The inverse of `readConsoleEnvironment`. */
+export function toConsoleEnvironment(given: ConsoleEnvironment): Record<string, string> {
+  return {
+    COUNTERSIGN_GATE_SOCKET: given.gate,
+    COUNTERSIGN_START_SECRET: given.startSecret,
+    COUNTERSIGN_CONSOLE_DATABASE_URL: given.databaseUrl,
+    COUNTERSIGN_ISSUER: given.issuer,
+    COUNTERSIGN_CONSOLE_ORIGIN: given.consoleOrigin,
+    COUNTERSIGN_ENVIRONMENT: given.environment,
+    COUNTERSIGN_DEMO: given.demo ? '1' : '0',
+  };
+}
+
+/**
+ * The console's view of the configuration. During `next build` nothing is set and every text is empty: pages must
+ * not read it before a request.
+ */
+export function readConsoleEnvironment(): ConsoleEnvironment {
+  const environment = process.env.COUNTERSIGN_ENVIRONMENT;
+  return {
+    gate: process.env.COUNTERSIGN_GATE_SOCKET ?? '',
+    startSecret: process.env.COUNTERSIGN_START_SECRET ?? '',
+    databaseUrl: process.env.COUNTERSIGN_CONSOLE_DATABASE_URL ?? '',
+    issuer: process.env.COUNTERSIGN_ISSUER ?? '',
+    consoleOrigin: process.env.COUNTERSIGN_CONSOLE_ORIGIN ?? '',
+    environment: environment === 'staging' || environment === 'sandbox' ? environment : 'production',
+    demo: process.env.COUNTERSIGN_DEMO === '1',
+  };
+}
+
+/** Lines for the boot report: every setting that differs from its default, secrets only by their presence. */
+export function describeConfig(config: Config): string[] {
+  const lines = [
+    `issuer            ${config.issuer}`,
+    `console           ${config.consoleOrigin}`,
+    `listens on        ${config.listenAddresses.join(', ')} port ${config.port}`,
+    `environment       ${config.environment}${config.demo ? ' (demo)' : ''}`,
+    `data              ${config.dataFolder}`,
+    `database          ${config.databaseUrl ? 'external (DATABASE_URL)' : 'embedded PostgreSQL'}`,
+    `registration from ${config.registrationNetworks.join(', ') || 'nowhere'}`,
+  ];
+  if (config.trustedProxies.length > 0) lines.push(`trusted proxies   ${config.trustedProxies.join(', ')}`);
+  if (config.smtpUrl)
+    lines.push(`mail              ${new URL(config.smtpUrl).host}, from ${config.mailFrom}`);
+  if (config.role !== 'all') lines.push(`role              ${config.role}`);
+  return lines;
+}
+
+/** What makes this installation weaker than it could be; the boot report prints these in red. */
+export function weaknessesOf(config: Config): string[] {
+  const weak: string[] = [];
+  if (config.databaseUrl) {
+    for (const role of ['gate', 'console', 'sequencer'] as const) {
+      if (!config.roleDatabaseUrls[role]) {
+        weak.push(
+          `The ${role} uses the database owner's account: set COUNTERSIGN_${role.toUpperCase()}_DATABASE_URL, ` +
+            `so that history is protected from it (role countersign_${role}).`,
+        );
+      }
+    }
+    if (!config.keyEncryptionKey) {
+      weak.push('The key-encryption key is a file on this host: set COUNTERSIGN_KEY_ENCRYPTION_KEY.');
+    }
+  }
+  if (config.allowLoopbackMetadata) {
+    weak.push(
+      'Client metadata documents are fetched from loopback (COUNTERSIGN_ALLOW_LOOPBACK_METADATA): development only.',
+    );
+  }
+  return weak;
+}
+
+/** localhost, anything below it, and the loopback addresses. */
+export function isLoopbackHost(hostname: string): boolean {
+  const bare = hostname.replace(/^\[|\]$/g, '').toLowerCase();
+  return bare === 'localhost' || bare.endsWith('.localhost') || isLoopbackAddress(bare);
+}
+
+function isLoopbackAddress(address: string): boolean {
+  return ipaddr.isValid(address) && ipaddr.process(address).range() === 'loopback';
+}
+
+function isNetwork(value: string): boolean {
+  return ipaddr.isValidCIDR(value);
+}
+
+function lowerFirst(sentence: string): string {
+  return sentence.charAt(0).toLowerCase() + sentence.slice(1);
+}
