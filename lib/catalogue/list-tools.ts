@@ -1,18 +1,9 @@
 import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/client';
-import { StdioClientTransport } from '@modelcontextprotocol/client/stdio';
 import { Unavailable } from '#lib/platform/errors.ts';
 import { upstreamFetch } from '#lib/platform/upstream-fetch.ts';
 import type { ToolAnnotations, ToolDefinition } from './definition.ts';
 
-export type Upstream =
-  | { kind: 'http'; url: string; headers: Readonly<Record<string, string>> }
-  | {
-      kind: 'stdio';
-      command: string;
-      args: readonly string[];
-      cwd?: string;
-      env?: Readonly<Record<string, string>>;
-    };
+export type Upstream = { url: string; headers: Readonly<Record<string, string>> };
 
 export type ListedTools = { protocolRevision: string; serverName: string; tools: ToolDefinition[] };
 
@@ -29,18 +20,9 @@ export async function listTools(upstream: Upstream): Promise<ListedTools> {
     { name: 'countersign-catalogue', version: '1' },
     { versionNegotiation: { mode: 'auto', probe: { timeoutMs: 5_000 } }, listMaxPages: 256 },
   );
-  const transport =
-    upstream.kind === 'http'
-      ? new StreamableHTTPClientTransport(new URL(upstream.url), {
-          fetch: upstreamFetch({ timeoutMs, headers: upstream.headers }),
-        })
-      : new StdioClientTransport({
-          command: upstream.command,
-          args: [...upstream.args],
-          stderr: 'ignore',
-          ...(upstream.cwd ? { cwd: upstream.cwd } : {}),
-          ...(upstream.env ? { env: { ...upstream.env } } : {}),
-        });
+  const transport = new StreamableHTTPClientTransport(new URL(upstream.url), {
+    fetch: upstreamFetch({ timeoutMs, headers: upstream.headers }),
+  });
   try {
     await client.connect(transport, { timeout: timeoutMs });
     const { tools } = await client.listTools(undefined, { timeout: timeoutMs });

@@ -29,7 +29,6 @@ export type CatalogueServer = {
   name: string;
   description: string;
   resource: string;
-  transport: string;
   upstreamUrl: string | null;
   environment: string;
   state: string;
@@ -204,7 +203,6 @@ function toServer(row: ServerRow): CatalogueServer {
     name: row.name,
     description: row.description,
     resource: row.resource,
-    transport: row.transport,
     upstreamUrl: row.upstreamUrl,
     environment: row.environment,
     state: row.state,

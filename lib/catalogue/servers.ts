@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { requireRole } from '#lib/access/require.ts';
 import { recordEvent } from '#lib/audit/record.ts';
 import type { Ctx } from '#lib/platform/ctx.ts';
-import { notifyChange, type Prisma, withTransaction } from '#lib/platform/db.ts';
+import { notifyChange, withTransaction } from '#lib/platform/db.ts';
 import { Conflict, Invalid, Unavailable } from '#lib/platform/errors.ts';
 import { newId } from '#lib/platform/ids.ts';
 
@@ -24,21 +24,11 @@ export const addServerInput = z
     description: z.string().trim().max(500).default(''),
     /** What clients connect to: the public URL of its guard, the audience of every token (RFC 8707). */
     resource: httpUrl,
+    /** Where the server behind the guard is; none when the guard itself hosts it over stdio. */
     upstreamUrl: httpUrl.nullish(),
-    upstreamCommand: z
-      .strictObject({
-        command: z.string().min(1).max(500),
-        args: z.array(z.string().max(2000)).max(64).default([]),
-        cwd: z.string().max(1000).optional(),
-      })
-      .nullish(),
     /** Sent to the upstream as a bearer token; stored sealed. */
     upstreamCredential: z.string().max(8192).nullish(),
     environment: z.enum(['production', 'staging', 'sandbox']).default('production'),
-  })
-  .refine((input) => Boolean(input.upstreamUrl) !== Boolean(input.upstreamCommand), {
-    message: 'Give either the URL of the server behind the guard, or the command that starts it.',
-    path: ['upstreamUrl'],
   })
   .refine((input) => input.upstreamUrl !== input.resource, {
     message: 'must differ from the public URL, or the guard would call itself',
@@ -66,9 +56,7 @@ export async function addServer(ctx: Ctx, input: AddServerInput): Promise<{ id: 
         resource: input.resource,
         name: input.name,
         description: input.description,
-        transport: input.upstreamUrl ? 'http' : 'stdio',
         upstreamUrl: input.upstreamUrl ?? null,
-        upstreamCommand: (input.upstreamCommand ?? undefined) as Prisma.InputJsonValue | undefined,
         upstreamCredential:
           input.upstreamCredential && vault ? vault.seal(input.upstreamCredential, id) : null,
         environment: input.environment,
@@ -88,7 +76,6 @@ export async function addServer(ctx: Ctx, input: AddServerInput): Promise<{ id: 
         environment: input.environment,
       },
       data: {
-        transport: input.upstreamUrl ? 'http' : 'stdio',
         credentialStored: Boolean(input.upstreamCredential),
       },
     });
@@ -113,8 +100,8 @@ export async function editServer(ctx: Ctx, input: EditServerInput): Promise<void
   await withTransaction(ctx, async (tx) => {
     const server = await tx.mcpServer.findUnique({ where: { id: input.serverId } });
     if (!server || server.state !== 'active') throw new Conflict('This server is not active any more.');
-    if (input.upstreamUrl && server.transport !== 'http')
-      throw new Invalid('A hosted server has a command, not a URL.');
+    if (input.upstreamUrl && !server.upstreamUrl)
+      throw new Invalid('This server is hosted by its guard and has no URL of its own.');
     const vault = ctx.vault;
     if (input.upstreamCredential && !vault) throw new Unavailable('Only the gate can store a credential.');
     const credential =

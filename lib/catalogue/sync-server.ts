@@ -18,6 +18,13 @@ export type CatalogueChange = {
   returned: string[];
 };
 
+/** What syncing needs from rooms above the catalogue; whoever wires the verb gives it. */
+export type SyncNeeds = {
+  publish: PublishCatalogueChange;
+  /** A short token that lets our own client read the unfiltered lists through a guard. */
+  catalogueToken(ctx: Ctx, resource: string): Promise<string>;
+};
+
 /**
  * Who must hear of a change of a server's tools, in the same transaction: guards, and bindings whose tool is no
  * longer what was approved. The catalogue does not know them; whoever wires the verb does.
@@ -33,46 +40,32 @@ export type PublishCatalogueChange = (tx: Tx, ctx: Ctx, change: CatalogueChange)
 export async function syncServer(
   ctx: Ctx,
   input: z.output<typeof syncServerInput>,
-  publish: PublishCatalogueChange,
+  needs: SyncNeeds,
 ): Promise<CatalogueChange & { total: number; protocolRevision: string }> {
   if (ctx.actor.kind !== 'system') requireRole(ctx, 'admin');
   const server = await ctx.db.prisma.mcpServer.findUnique({ where: { id: input.serverId } });
   if (!server) throw new NotFound();
   if (server.state !== 'active') throw new Conflict('This server is retired; its tools are history.');
-  const listed = await listTools(upstreamOf(ctx, server)).catch(async (error: unknown) => {
+  const listed = await upstreamOf(ctx, server, needs).then(listTools).catch(async (error: unknown) => {
     await recordFailure(ctx, server.id, error);
     throw error;
   });
-  const change = await withTransaction(ctx, (tx) => storeListing(tx, ctx, server.id, listed, publish));
+  const change = await withTransaction(ctx, (tx) => storeListing(tx, ctx, server.id, listed, needs.publish));
   return { ...change, total: listed.tools.length, protocolRevision: listed.protocolRevision };
 }
 
-type ServerRow = {
-  id: string;
-  transport: string;
-  upstreamUrl: string | null;
-  upstreamCommand: unknown;
-  upstreamCredential: string | null;
-};
+type ServerRow = { id: string; resource: string; upstreamUrl: string | null; upstreamCredential: string | null };
 
-function upstreamOf(ctx: Ctx, server: ServerRow): Upstream {
-  if (server.transport === 'stdio') {
-    const {
-      command,
-      args = [],
-      cwd,
-    } = server.upstreamCommand as { command: string; args?: string[]; cwd?: string };
-    return { kind: 'stdio', command, args, ...(cwd ? { cwd } : {}) };
+/** Straight to the server where it has a URL; through its guard where the guard hosts it. */
+async function upstreamOf(ctx: Ctx, server: ServerRow, needs: SyncNeeds): Promise<Upstream> {
+  if (!server.upstreamUrl) {
+    const token = await needs.catalogueToken(ctx, server.resource);
+    return { url: server.resource, headers: { authorization: `Bearer ${token}` } };
   }
-  if (!server.upstreamUrl) throw new Conflict('This server has no upstream URL.');
-  if (server.upstreamCredential && !ctx.vault)
-    throw new Unavailable('Only the gate can open the credential.');
-  const credential = server.upstreamCredential ? ctx.vault?.open(server.upstreamCredential, server.id) : null;
-  return {
-    kind: 'http',
-    url: server.upstreamUrl,
-    headers: credential ? { authorization: `Bearer ${credential}` } : {},
-  };
+  if (!server.upstreamCredential) return { url: server.upstreamUrl, headers: {} };
+  if (!ctx.vault) throw new Unavailable('Only the gate can open the credential.');
+  const credential = ctx.vault.open(server.upstreamCredential, server.id);
+  return { url: server.upstreamUrl, headers: { authorization: `Bearer ${credential}` } };
 }
 
 async function recordFailure(ctx: Ctx, serverId: string, error: unknown): Promise<void> {

@@ -14,7 +14,7 @@ export type Tx = Prisma.TransactionClient;
 export type Db = {
   readonly prisma: PrismaClient;
   readonly hot: pg.Pool;
-  readonly emergency: pg.Pool;
+  readonly emergency: PrismaClient;
   readonly url: string;
   close(): Promise<void>;
 };
@@ -41,23 +41,24 @@ export function openDb(url: string, sizes: PoolSizes, options: { omitSecrets?: b
     statement_timeout: 10_000,
     idle_in_transaction_session_timeout: 10_000,
   };
-  const adapter = new PrismaPg({ ...settings, max: sizes.prisma });
-  const prisma = new PrismaClient({
-    adapter,
-    ...(options.omitSecrets ? { omit: withoutSecrets } : {}),
-    transactionOptions: { maxWait: 5_000, timeout: 10_000 },
-  }) as PrismaClient;
+  const client = (max: number) =>
+    new PrismaClient({
+      adapter: new PrismaPg({ ...settings, max }),
+      ...(options.omitSecrets ? { omit: withoutSecrets } : {}),
+      transactionOptions: { maxWait: 5_000, timeout: 10_000 },
+    }) as PrismaClient;
+  const prisma = client(sizes.prisma);
+  const emergency = client(sizes.emergency);
   const hot = new pg.Pool({ ...settings, max: sizes.hot });
-  const emergency = new pg.Pool({ ...settings, max: sizes.emergency });
   // An idle connection that dies (PostgreSQL restarted) must not end the process; the next query reports it.
-  for (const pool of [hot, emergency]) pool.on('error', () => {});
+  hot.on('error', () => {});
   return {
     prisma,
     hot,
     emergency,
     url,
     async close() {
-      await Promise.allSettled([prisma.$disconnect(), hot.end(), emergency.end()]);
+      await Promise.allSettled([prisma.$disconnect(), emergency.$disconnect(), hot.end()]);
     },
   };
 }
@@ -79,6 +80,21 @@ export async function withTransaction<T>(ctx: { db: Db }, work: (tx: Tx) => Prom
         throw new Unavailable('Too many changes at once. Nothing happened; try again.', {}, { cause: error });
       }
       await new Promise((resolve) => setTimeout(resolve, Math.random() * 2 ** attempt * 2));
+    }
+  }
+}
+
+/**
+ * The transaction of suspend and revoke: on the reserved connections, and READ COMMITTED, so that it waits for a row
+ * instead of failing on it. `work` locks the rows it changes; what was minted beside it dies by the epoch.
+ */
+export async function withEmergencyTransaction<T>(ctx: { db: Db }, work: (tx: Tx) => Promise<T>): Promise<T> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await ctx.db.emergency.$transaction(work, { isolationLevel: 'ReadCommitted' });
+    } catch (error) {
+      // Deadlocks and lock timeouts leave nothing behind; a stop must not fail for meeting another writer once.
+      if (!isSerializationFailure(error) || attempt === maxAttempts) throw error;
     }
   }
 }
