@@ -14,6 +14,8 @@ export type ClusterOptions = {
   /** False only for throw-away clusters of tests: no fsync, so a crash of the machine loses them. */
   durable: boolean;
   sharedBuffersMb: number;
+  /** Loopback port where there is no unix socket; a free one is taken unless given. */
+  port?: number;
   /** Called when PostgreSQL ends without having been asked to. */
   onUnexpectedExit(detail: { code: number | null; signal: NodeJS.Signals | null }): void;
 };
@@ -48,7 +50,7 @@ export async function startCluster(place: ClusterPlace, options: ClusterOptions)
   if (!initialised) await initialise(place, options);
   await truncateLongLog(place.logFile);
 
-  const port = place.socketFolder === null ? await freeLoopbackPort() : socketPort;
+  const port = place.socketFolder === null ? (options.port ?? (await freeLoopbackPort())) : socketPort;
   const deadline = performance.now() + startTimeoutMs;
   for (;;) {
     const child = launch(place, port, options);
@@ -244,7 +246,8 @@ async function endOfLog(file: string): Promise<string> {
   return text.trimEnd().split('\n').slice(-15).join('\n');
 }
 
-async function freeLoopbackPort(): Promise<number> {
+/** A port nobody listens on at this moment. */
+export async function freeLoopbackPort(): Promise<number> {
   const server = net.createServer();
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
-import { chmod, chown, lstat, mkdir, stat } from 'node:fs/promises';
+import { chmod, mkdir, stat } from 'node:fs/promises';
 import path from 'node:path';
+import { makePrivateFolder, privateSocketFolder } from '../private-folder.ts';
 import { type Account, unprivilegedAccount } from './account.ts';
 import { copyPostgresBinaries, findPostgresBinaries, type PostgresBinaries } from './binaries.ts';
 
@@ -16,9 +17,6 @@ export type ClusterPlace = {
   /** Sentences for the boot report: what was placed elsewhere than asked, and why. */
   notes: string[];
 };
-
-/** sun_path holds 108 bytes with its final zero (104 on macOS), and PostgreSQL appends "/.s.PGSQL.5432". */
-const longestSocketFolderBytes = (process.platform === 'darwin' ? 103 : 107) - '/.s.PGSQL.5432'.length;
 
 /** Folder for state that belongs to root's services and is reachable by other accounts. */
 const systemStateFolder = '/var/lib/countersign';
@@ -60,14 +58,13 @@ export async function placeCluster(home: string): Promise<ClusterPlace> {
 
   let socketFolder: string | null = null;
   if (process.platform !== 'win32') {
-    socketFolder = path.join(base, 'run');
-    if (Buffer.byteLength(socketFolder) > longestSocketFolderBytes) {
-      socketFolder = await shortSocketFolder(digest, account);
+    const wanted = path.join(base, 'run');
+    socketFolder = await privateSocketFolder(wanted, account);
+    if (socketFolder !== wanted) {
       notes.push(
         `The database socket lies in ${socketFolder}: the path of the data folder is too long for a socket.`,
       );
     }
-    await makePrivateFolder(socketFolder, account);
   }
   return {
     dataFolder,
@@ -77,40 +74,6 @@ export async function placeCluster(home: string): Promise<ClusterPlace> {
     account,
     notes,
   };
-}
-
-async function shortSocketFolder(digest: string, account: Account | null): Promise<string> {
-  const uid = account?.uid ?? process.getuid?.() ?? 0;
-  const runtime = `/run/user/${uid}`;
-  const own = await stat(runtime).catch(() => null);
-  const parent = own?.isDirectory() && own.uid === uid ? runtime : '/tmp';
-  return path.join(parent, `countersign-${uid}-${digest}`);
-}
-
-/**
- * Makes a folder only its owner can enter. A folder that exists must already belong to that owner and be a real
- * folder: under /tmp another user could have put a link or a folder of theirs there first.
- *
- * @throws when the folder is somebody else's.
- */
-async function makePrivateFolder(folder: string, account: Account | null): Promise<void> {
-  const uid = account?.uid ?? process.getuid?.();
-  const gid = account?.gid ?? process.getgid?.();
-  const made = await mkdir(folder, { mode: 0o700 }).then(
-    () => true,
-    (error: NodeJS.ErrnoException) => {
-      if (error.code === 'EEXIST') return false;
-      throw error;
-    },
-  );
-  if (process.platform === 'win32' || uid === undefined || gid === undefined) return;
-  const found = await lstat(folder);
-  const trusted = found.isDirectory() && (found.uid === uid || found.uid === process.getuid?.());
-  if (!made && !trusted) {
-    throw new Error(`${folder} belongs to somebody else; remove it or move COUNTERSIGN_DATA.`);
-  }
-  if (found.uid !== uid) await chown(folder, uid, gid);
-  if ((found.mode & 0o777) !== 0o700) await chmod(folder, 0o700);
 }
 
 /** Whether the account may pass every folder from the root down to and including this one (nearest that exists). */

@@ -1,0 +1,74 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Logger } from '#lib/platform/log.ts';
+import { type Cluster, startCluster } from './cluster.ts';
+import type { ClusterPlace } from './place.ts';
+
+export type RunningPostgres = {
+  host: string;
+  port: number;
+  /** Process id of the PostgreSQL that runs now. */
+  pid(): number;
+  stop(): Promise<void>;
+};
+
+const firstDelayMs = 50;
+const longestDelayMs = 5_000;
+/** A PostgreSQL that ran this long has recovered; the next failure starts with the short delay again. */
+const recoveredAfterMs = 30_000;
+
+/**
+ * Runs the embedded PostgreSQL and starts it again, on the same address, whenever it ends by itself. Committed work
+ * is safe; open connections fail and the pools make new ones.
+ */
+export async function keepPostgresRunning(
+  place: ClusterPlace,
+  options: { superuserPassword: string; log: Logger },
+): Promise<RunningPostgres> {
+  let stopping = false;
+  let delayMs = firstDelayMs;
+  let startedAt = performance.now();
+  let restarting: Promise<void> | null = null;
+
+  const start = (port?: number) =>
+    startCluster(place, {
+      superuserPassword: options.superuserPassword,
+      durable: true,
+      sharedBuffersMb: 256,
+      port,
+      onUnexpectedExit(detail) {
+        if (stopping) return;
+        options.log.error(detail, 'PostgreSQL ended by itself and is started again');
+        if (performance.now() - startedAt > recoveredAfterMs) delayMs = firstDelayMs;
+        restarting = restart();
+      },
+    });
+
+  let current: Cluster = await start();
+
+  async function restart(): Promise<void> {
+    while (!stopping) {
+      await sleep(delayMs);
+      delayMs = Math.min(delayMs * 2, longestDelayMs);
+      if (stopping) return;
+      try {
+        startedAt = performance.now();
+        current = await start(current.port);
+        options.log.info({ pid: current.pid }, 'PostgreSQL runs again');
+        return;
+      } catch (error) {
+        options.log.error({ err: error }, 'PostgreSQL could not be started');
+      }
+    }
+  }
+
+  return {
+    host: current.host,
+    port: current.port,
+    pid: () => current.pid,
+    async stop() {
+      stopping = true;
+      await restarting;
+      await current.stop();
+    },
+  };
+}
