@@ -1,4 +1,5 @@
 import { createServer, type IncomingMessage, type Server } from 'node:http';
+import { recordRefusal } from '#lib/audit/refusals.ts';
 import { type Actor, anonymous } from '#lib/platform/actor.ts';
 import { equalInConstantTime } from '#lib/platform/crypto.ts';
 import { DomainError, NotFound } from '#lib/platform/errors.ts';
@@ -62,7 +63,13 @@ async function answer(
   const actor = body.sessionToken
     ? await options.actorOfSession(ctxOf(gate, caller), body.sessionToken)
     : anonymous;
-  return verb.run(ctxOf(gate, { ...caller, actor }), verb.input.parse(body.input) as never);
+  const ctx = ctxOf(gate, { ...caller, actor });
+  try {
+    return await verb.run(ctx, verb.input.parse(body.input) as never);
+  } catch (error) {
+    if (error instanceof DomainError) await recordRefusal(ctx, name, error);
+    throw error;
+  }
 }
 
 async function readBody(request: IncomingMessage): Promise<string> {

@@ -33,6 +33,11 @@ export function equalInConstantTime(a: string, b: string): boolean {
   return timingSafeEqual(left, right);
 }
 
+/** `count` random bytes. */
+export function newRandomBytes(count: number): Buffer {
+  return randomBytes(count);
+}
+
 /** `bytes` of randomness as base64url; 32 bytes (256 bits) unless told otherwise. */
 export function randomToken(bytes = 32): string {
   return randomBytes(bytes).toString('base64url');

@@ -1,0 +1,3 @@
+import type { ApiRoute } from './route.ts';
+
+export const peopleRoutes: readonly ApiRoute[] = [];

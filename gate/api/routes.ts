@@ -1,0 +1,6 @@
+import { peopleRoutes } from './people.ts';
+import type { ApiRoute } from './route.ts';
+import { serverRoutes } from './servers.ts';
+
+/** Every operation of `/api/v1`: one file a noun, one line here. */
+export const apiRoutes: readonly ApiRoute[] = [...peopleRoutes, ...serverRoutes];
