@@ -25,6 +25,11 @@ export function digestOf(value: unknown): string {
   return `sha256:${createHash('sha256').update(canonicalJson(value), 'utf8').digest('base64url')}`;
 }
 
+/** The same form over bytes as they came, for documents of others. */
+export function digestOfBytes(bytes: Uint8Array): string {
+  return `sha256:${createHash('sha256').update(bytes).digest('base64url')}`;
+}
+
 function write(value: unknown, depth: number): string {
   if (depth > MAX_DEPTH) throw new TypeError('canonical JSON: nested too deep, or cyclic');
   switch (typeof value) {
