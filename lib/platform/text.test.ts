@@ -135,6 +135,7 @@ describe('look-alike names', () => {
     expect(looksLikeAscii('аррӏе')).toBe(true);
     expect(looksLikeAscii('сlaude')).toBe(true);
     expect(looksLikeAscii('claude')).toBe(false);
+    expect(looksLikeAscii('bücher')).toBe(false);
     expect(looksLikeAscii('пример')).toBe(false);
     expect(looksLikeAscii('例え')).toBe(false);
   });

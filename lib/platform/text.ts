@@ -152,11 +152,11 @@ function foldLatinTwins(plain: string): string {
 }
 
 /**
- * Whether a name written in other characters could be read as an ASCII name: a domain label in Cyrillic that
- * spells a Latin word. Names already in ASCII are not look-alikes of themselves.
+ * Whether a name that borrows letters from other scripts could be read as an ASCII name: a domain label in Cyrillic
+ * that spells a Latin word. Accents are no disguise, and ASCII names are not look-alikes of themselves.
  */
 export function looksLikeAscii(text: string): boolean {
-  if (/^[\x20-\x7e]*$/.test(text)) return false;
+  if (!/(?!\p{Script=Latin})\p{L}/u.test(text)) return false;
   return /^[\x20-\x7e]+$/.test(toPlainLetters(text));
 }
 
