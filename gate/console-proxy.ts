@@ -1,4 +1,4 @@
-import { Agent, type IncomingMessage, request as httpRequest, type ServerResponse } from 'node:http';
+import { Agent, request as httpRequest, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { Logger } from 'pino';
 
 export type ConsoleTarget = { host: string; port: number };
@@ -62,9 +62,12 @@ export function createConsoleProxy(options: {
     headers['x-forwarded-proto'] = isHttps ? 'https' : 'http';
     headers['x-countersign-start'] = options.startSecret;
     headers['x-countersign-trace'] = introduction.traceId;
+    headers['x-countersign-path'] = incoming.url ?? '/';
     if (introduction.address) headers['x-countersign-address'] = introduction.address;
     if (introduction.viewer) {
-      headers['x-countersign-viewer'] = Buffer.from(JSON.stringify(introduction.viewer)).toString('base64url');
+      headers['x-countersign-viewer'] = Buffer.from(JSON.stringify(introduction.viewer)).toString(
+        'base64url',
+      );
     }
     const upstream = httpRequest({
       agent,
@@ -75,7 +78,9 @@ export function createConsoleProxy(options: {
       headers,
       setHost: false,
     });
-    upstream.setTimeout(answerTimeoutMs, () => upstream.destroy(new Error('the console did not answer in time')));
+    upstream.setTimeout(answerTimeoutMs, () =>
+      upstream.destroy(new Error('the console did not answer in time')),
+    );
     upstream.on('response', (answer) => {
       outgoing.writeHead(answer.statusCode ?? 502, responseHeaders(answer, isHttps));
       answer.pipe(outgoing);
@@ -127,8 +132,14 @@ function responseHeaders(answer: IncomingMessage, isHttps: boolean): Record<stri
   return headers;
 }
 
-function sendBody(incoming: IncomingMessage, upstream: ReturnType<typeof httpRequest>, outgoing: ServerResponse): void {
-  const hasBody = incoming.headers['transfer-encoding'] !== undefined || Number(incoming.headers['content-length'] ?? 0) > 0;
+function sendBody(
+  incoming: IncomingMessage,
+  upstream: ReturnType<typeof httpRequest>,
+  outgoing: ServerResponse,
+): void {
+  const hasBody =
+    incoming.headers['transfer-encoding'] !== undefined ||
+    Number(incoming.headers['content-length'] ?? 0) > 0;
   if (!hasBody) {
     upstream.end();
     return;

@@ -1,5 +1,5 @@
 import type { ServerResponse } from 'node:http';
-import { collectDefaultMetrics, Counter, Gauge, Registry } from 'prom-client';
+import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client';
 import type { Gate } from './context.ts';
 
 /** One thing that must hold before this process should get traffic. Resolves when it does, throws when not. */
@@ -17,7 +17,9 @@ export const gateChecks: Record<string, ReadinessCheck> = {
     if (rows[0]?.open !== '0') throw new Error('a migration did not finish');
   },
   async keys(gate) {
-    const { rows } = await gate.db.hot.query("SELECT 1 FROM signing_key WHERE purpose = 'token' AND state = 'active'");
+    const { rows } = await gate.db.hot.query(
+      "SELECT 1 FROM signing_key WHERE purpose = 'token' AND state = 'active'",
+    );
     if (rows.length === 0) throw new Error('no active signing key');
   },
 };
@@ -42,7 +44,10 @@ export async function answerReadiness(
     }),
   );
   const ready = results.every(([, state]) => state === 'ok');
-  answerJson(response, ready ? 200 : 503, { status: ready ? 'ready' : 'not ready', checks: Object.fromEntries(results) });
+  answerJson(response, ready ? 200 : 503, {
+    status: ready ? 'ready' : 'not ready',
+    checks: Object.fromEntries(results),
+  });
 }
 
 async function withTimeout(work: Promise<void>): Promise<void> {
@@ -57,7 +62,12 @@ async function withTimeout(work: Promise<void>): Promise<void> {
   }
 }
 
-export function answerJson(response: ServerResponse, status: number, body: object, headers: object = {}): void {
+export function answerJson(
+  response: ServerResponse,
+  status: number,
+  body: object,
+  headers: object = {},
+): void {
   response.writeHead(status, {
     'content-type': 'application/json; charset=utf-8',
     'cache-control': 'no-store',

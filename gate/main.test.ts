@@ -1,10 +1,9 @@
 import { createServer, type IncomingMessage, request, type Server } from 'node:http';
 import { connect } from 'node:net';
-import { openVault } from '#lib/platform/crypto.ts';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { openVault, randomToken } from '#lib/platform/crypto.ts';
 import { parseConfig } from '#lib/platform/env.ts';
 import { createLogger } from '#lib/platform/log.ts';
-import { randomToken } from '#lib/platform/crypto.ts';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createTestDatabase, type TestDatabase } from '../tests/database.ts';
 import { pathOf, type RunningGate, startGate } from './main.ts';
 
@@ -16,7 +15,10 @@ let seen: IncomingMessage | null = null;
 
 type Answer = { status: number; headers: Record<string, unknown>; text: string };
 
-function ask(path: string, options: { host?: string; method?: string; headers?: object; body?: string } = {}) {
+function ask(
+  path: string,
+  options: { host?: string; method?: string; headers?: object; body?: string } = {},
+) {
   return new Promise<Answer>((resolve, reject) => {
     const outgoing = request(
       {
@@ -85,12 +87,15 @@ afterAll(async () => {
 });
 
 describe('the Host header decides', () => {
-  test.each(['evil.example', 'countersign.localhost', 'countersign.localhost:4401.evil.example', '127.0.0.1:4401', 'x.countersign.localhost:4401'])(
-    '%s is refused as a name this server does not answer for',
-    async (host) => {
-      expect((await ask('/', { host })).status).toBe(421);
-    },
-  );
+  test.each([
+    'evil.example',
+    'countersign.localhost',
+    'countersign.localhost:4401.evil.example',
+    '127.0.0.1:4401',
+    'x.countersign.localhost:4401',
+  ])('%s is refused as a name this server does not answer for', async (host) => {
+    expect((await ask('/', { host })).status).toBe(421);
+  });
   test('the issuer host serves no page', async () => {
     seen = null;
     expect((await ask('/', { host: 'localhost:4401' })).status).toBe(404);
@@ -125,7 +130,13 @@ describe('the console behind the gate', () => {
       'x-forwarded-host': 'countersign.localhost:4401',
       'x-forwarded-proto': 'http',
     });
-    for (const name of ['x-countersign-viewer', 'x-middleware-subrequest', 'forwarded', 'x-hop', 'x-forwarded-for']) {
+    for (const name of [
+      'x-countersign-viewer',
+      'x-middleware-subrequest',
+      'forwarded',
+      'x-hop',
+      'x-forwarded-for',
+    ]) {
       expect(seen?.headers).not.toHaveProperty(name);
     }
   });
@@ -157,7 +168,10 @@ describe('the REST face', () => {
     expect(answer.headers['content-type']).toMatch('application/problem+json');
     expect(answer.headers['cache-control']).toBe('no-store');
     expect(answer.headers['www-authenticate']).toMatch(/^Bearer/);
-    expect(JSON.parse(answer.text)).toMatchObject({ type: 'urn:countersign:problem:unauthenticated', status: 401 });
+    expect(JSON.parse(answer.text)).toMatchObject({
+      type: 'urn:countersign:problem:unauthenticated',
+      status: 401,
+    });
   });
   test('answers no preflight', async () => {
     const answer = await ask('/api/v1/people', {
@@ -183,7 +197,11 @@ test('metrics stay among neighbours', async () => {
 });
 
 test('one host name for both faces is refused at start', async () => {
-  const config = { ...gate.gate.config, issuer: 'http://a.localhost:1', consoleOrigin: 'http://a.localhost:2' };
+  const config = {
+    ...gate.gate.config,
+    issuer: 'http://a.localhost:1',
+    consoleOrigin: 'http://a.localhost:2',
+  };
   await expect(
     startGate({
       config,
@@ -220,7 +238,10 @@ describe('a path has one spelling', () => {
   test.each(odd)('%s is refused', (url) => {
     expect(pathOf(url)).toBeNull();
   });
-  test.each(['/', '/token?x=//..;', '/clients/https%3A%2F%2Fa.example%2Fb', '/caf%C3%A9'])('%s is taken', (url) => {
-    expect(pathOf(url)).toBe(url.split('?')[0]);
-  });
+  test.each(['/', '/token?x=//..;', '/clients/https%3A%2F%2Fa.example%2Fb', '/caf%C3%A9'])(
+    '%s is taken',
+    (url) => {
+      expect(pathOf(url)).toBe(url.split('?')[0]);
+    },
+  );
 });

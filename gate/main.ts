@@ -25,7 +25,8 @@ import {
 } from './health.ts';
 import { measureLoad } from './load.ts';
 import { createOAuthApp } from './oauth/app.ts';
-import { actorOfSession, sessionCookieName, sessionOfRequest } from './session.ts';
+import { actorOfSession, sessionOfRequest } from './session.ts';
+import { sessionCookieName } from './session-cookie.ts';
 import { createVerbServer } from './verb-socket.ts';
 
 export type GateOptions = {
@@ -69,6 +70,7 @@ export async function startGate(options: GateOptions): Promise<RunningGate> {
     consoleOrigin: config.consoleOrigin,
     environment: config.environment,
     demo: config.demo,
+    loopbackDocuments: config.allowLoopbackMetadata,
   };
   refuseOverlap(site.issuer, site.consoleOrigin);
   const gate: Gate = {
@@ -100,7 +102,9 @@ export async function startGate(options: GateOptions): Promise<RunningGate> {
     }
   }, adminPollMs);
   const flush = setInterval(() => {
-    flushAnonymousRefusals(system()).catch((error) => gate.log.error({ err: error }, 'refusals could not be recorded'));
+    flushAnonymousRefusals(system()).catch((error) =>
+      gate.log.error({ err: error }, 'refusals could not be recorded'),
+    );
   }, flushRefusalsMs);
   widen.unref();
   flush.unref();
@@ -160,7 +164,11 @@ function createFront(gate: Gate, options: GateOptions): { handle: Handle; close(
 
   function callerOf(incoming: IncomingMessage): Caller {
     return {
-      address: clientAddress(incoming.socket.remoteAddress, incoming.headers['x-forwarded-for'], trustedProxies),
+      address: clientAddress(
+        incoming.socket.remoteAddress,
+        incoming.headers['x-forwarded-for'],
+        trustedProxies,
+      ),
       userAgent: incoming.headers['user-agent']?.slice(0, 500) ?? null,
       traceId: newId('trace'),
     };
@@ -172,8 +180,10 @@ function createFront(gate: Gate, options: GateOptions): { handle: Handle; close(
       answerJson(outgoing, 400, { error: 'invalid_request' }, { connection: 'close' });
       return;
     }
-    if (path === '/healthz') return count('health', outgoing, () => answerJson(outgoing, 200, { status: 'ok' }));
-    if (path === '/readyz') return count('health', outgoing, () => void answerReadiness(gate, checks, outgoing));
+    if (path === '/healthz')
+      return count('health', outgoing, () => answerJson(outgoing, 200, { status: 'ok' }));
+    if (path === '/readyz')
+      return count('health', outgoing, () => void answerReadiness(gate, checks, outgoing));
     const host = incoming.headers.host?.toLowerCase();
     const face = host === issuerHost ? 'issuer' : host === consoleHost ? 'console' : null;
     if (!face) {
@@ -202,11 +212,16 @@ function createFront(gate: Gate, options: GateOptions): { handle: Handle; close(
     if (incoming.headers.authorization !== undefined) return false;
     const path = pathOf(incoming.url) ?? '';
     if (path.startsWith('/_next/static/')) return false;
-    if (path === '/token' || path === '/revoke' || path === '/introspect' || path.startsWith('/guards/')) return false;
+    if (path === '/token' || path === '/revoke' || path === '/introspect' || path.startsWith('/guards/'))
+      return false;
     return !incoming.headers.cookie?.includes(`${sessionCookieName(gate.site.consoleOrigin)}=`);
   }
 
-  async function forwardToConsole(incoming: IncomingMessage, outgoing: ServerResponse, path: string): Promise<void> {
+  async function forwardToConsole(
+    incoming: IncomingMessage,
+    outgoing: ServerResponse,
+    path: string,
+  ): Promise<void> {
     if (!proxy) return answerJson(outgoing, 404, { error: 'not_found' });
     if (!['GET', 'HEAD', 'POST'].includes(incoming.method ?? '')) {
       return answerJson(outgoing, 405, { error: 'method_not_allowed' }, { allow: 'GET, HEAD, POST' });
@@ -222,7 +237,12 @@ function createFront(gate: Gate, options: GateOptions): { handle: Handle; close(
       });
     } catch (error) {
       gate.log.error({ err: error, traceId: caller.traceId }, 'the session could not be read');
-      answerJson(outgoing, 503, { error: 'temporarily_unavailable', requestId: caller.traceId }, { 'retry-after': '2' });
+      answerJson(
+        outgoing,
+        503,
+        { error: 'temporarily_unavailable', requestId: caller.traceId },
+        { 'retry-after': '2' },
+      );
     }
   }
 
@@ -246,7 +266,9 @@ function createFront(gate: Gate, options: GateOptions): { handle: Handle; close(
 }
 
 function count(face: string, outgoing: ServerResponse, run: () => void): void {
-  outgoing.once('finish', () => requestsTotal.inc({ face, status: `${Math.floor(outgoing.statusCode / 100)}xx` }));
+  outgoing.once('finish', () =>
+    requestsTotal.inc({ face, status: `${Math.floor(outgoing.statusCode / 100)}xx` }),
+  );
   run();
 }
 

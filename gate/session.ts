@@ -3,14 +3,7 @@ import { findSession, findTokenHolder, type SessionFacts } from '#lib/access/rea
 import { type Actor, anonymous } from '#lib/platform/actor.ts';
 import { DomainError, Unauthenticated } from '#lib/platform/errors.ts';
 import type { GateCtx } from './context.ts';
-
-/**
- * Name of the session cookie. Behind https the `__Host-` prefix makes browsers refuse it from any other host, without
- * Secure or with a Domain; plain http (loopback only) cannot use the prefix.
- */
-export function sessionCookieName(consoleOrigin: string): string {
-  return consoleOrigin.startsWith('https:') ? '__Host-countersign' : 'countersign';
-}
+import { sessionCookieName } from './session-cookie.ts';
 
 /** The session token of a Cookie header; null when absent or sent twice (a neighbouring host may have planted one). */
 export function sessionTokenOf(cookieHeader: string | undefined, consoleOrigin: string): string | null {
@@ -29,7 +22,10 @@ export async function actorOfSession(ctx: GateCtx, sessionToken: string): Promis
 }
 
 /** The session a console request comes with, or null. */
-export async function sessionOfRequest(ctx: GateCtx, incoming: IncomingMessage): Promise<SessionFacts | null> {
+export async function sessionOfRequest(
+  ctx: GateCtx,
+  incoming: IncomingMessage,
+): Promise<SessionFacts | null> {
   const token = sessionTokenOf(incoming.headers.cookie, ctx.site.consoleOrigin);
   return token ? findSession(ctx, token) : null;
 }
@@ -51,7 +47,8 @@ export async function actorOfApiCall(
   readCookies: boolean,
 ): Promise<Actor> {
   const sessionToken = readCookies ? sessionTokenOf(headers.cookie, ctx.site.consoleOrigin) : null;
-  if (headers.authorization === undefined) return sessionToken ? actorOfSession(ctx, sessionToken) : anonymous;
+  if (headers.authorization === undefined)
+    return sessionToken ? actorOfSession(ctx, sessionToken) : anonymous;
   if (sessionToken) throw new AmbiguousCaller();
   const bearer = /^Bearer +([A-Za-z0-9._~+/-]+=*)$/i.exec(headers.authorization)?.[1];
   const holder = bearer ? await findTokenHolder(ctx, bearer) : null;

@@ -32,7 +32,10 @@ const baseHeaders = {
  * need a bearer token, so no cross-site request can make one. Nothing is shared with other origins (no CORS).
  * `live` serves the one stream that is not a plain answer.
  */
-export function createApiApp(gate: Gate, extras: { live?(c: Context<ApiEnv>): Response | Promise<Response> } = {}): ApiApp {
+export function createApiApp(
+  gate: Gate,
+  extras: { live?(c: Context<ApiEnv>): Response | Promise<Response> } = {},
+): ApiApp {
   const app: ApiApp = new Hono<ApiEnv>().basePath('/api/v1');
   const document = JSON.stringify(openApiDocument(apiRoutes, gate.site));
   app.get('/openapi.json', (c) =>
@@ -45,7 +48,9 @@ export function createApiApp(gate: Gate, extras: { live?(c: Context<ApiEnv>): Re
   for (const route of apiRoutes) {
     app.on(route.method.toUpperCase(), honoPath(route.path), (c) => answer(gate, route, c));
   }
-  app.notFound((c) => methodNotAllowed(app, c) ?? problemResponse(problemOf(new NotFound(), c.env.caller.traceId ?? '')));
+  app.notFound(
+    (c) => methodNotAllowed(app, c) ?? problemResponse(problemOf(new NotFound(), c.env.caller.traceId ?? '')),
+  );
   app.onError((error, c) => {
     gate.log.error({ err: error, traceId: c.env.caller.traceId, path: c.req.path }, 'API call failed');
     return problemResponse(problemOf(error, c.env.caller.traceId ?? ''));
@@ -84,7 +89,11 @@ async function answer(gate: Gate, route: ApiRoute, c: Context<ApiEnv>): Promise<
     const done =
       route.method === 'get' || key === undefined
         ? await run(ctx)
-        : await withIdempotency(ctx, { key, operation: `${route.method} ${c.req.path}`, body: body.bytes }, run);
+        : await withIdempotency(
+            ctx,
+            { key, operation: `${route.method} ${c.req.path}`, body: body.bytes },
+            run,
+          );
     return json(done.status, done.body, ctx.traceId);
   } catch (error) {
     return refuse(gate, ctx, route, error);
@@ -124,9 +133,11 @@ class MalformedBody extends DomainError {}
 async function readJson(request: Request): Promise<{ value: unknown; bytes: Uint8Array }> {
   const bytes = await readBody(request, maxBodyBytes);
   if (bytes.byteLength === 0) return { value: {}, bytes };
-  if (mediaTypeOf(request) !== 'application/json' || request.headers.has('content-encoding')) throw new UnsupportedBody();
+  if (mediaTypeOf(request) !== 'application/json' || request.headers.has('content-encoding'))
+    throw new UnsupportedBody();
   const parsed = parseStrictJson(bytes, { maxBytes: maxBodyBytes, maxDepth: 32 });
-  if (!parsed.ok) throw new MalformedBody('invalid', `Not acceptable as JSON: ${describeStrictJsonReason(parsed.error)}.`);
+  if (!parsed.ok)
+    throw new MalformedBody('invalid', `Not acceptable as JSON: ${describeStrictJsonReason(parsed.error)}.`);
   return { value: parsed.value, bytes };
 }
 

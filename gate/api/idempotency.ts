@@ -1,8 +1,8 @@
+import { actorIdOf } from '#lib/platform/actor.ts';
 import { addSeconds } from '#lib/platform/clock.ts';
 import { sha256 } from '#lib/platform/crypto.ts';
 import type { Db, Tx } from '#lib/platform/db.ts';
 import { Conflict, Invalid } from '#lib/platform/errors.ts';
-import { actorIdOf } from '#lib/platform/actor.ts';
 import type { GateCtx } from '../context.ts';
 
 /** How long an answer is kept for a repeat of the call. */
@@ -63,7 +63,8 @@ async function claim(ctx: GateCtx, key: string, requestHash: string): Promise<An
   });
   if (rowCount === 1) return null;
   const row = await ctx.db.prisma.idempotencyKey.findUnique({ where: { key } });
-  if (!row || row.status === running) throw new Conflict('The first call with this Idempotency-Key is still running.');
+  if (!row || row.status === running)
+    throw new Conflict('The first call with this Idempotency-Key is still running.');
   if (row.requestHash !== requestHash) {
     throw new Invalid('This Idempotency-Key was used for another request.', {
       issues: [{ path: 'Idempotency-Key', message: 'used for another body' }],
@@ -79,19 +80,20 @@ async function claim(ctx: GateCtx, key: string, requestHash: string): Promise<An
 
 /** The same database doors, whose transactions also mark the key's row as committed. */
 function markingCommit(db: Db, key: string): Db {
-  const mark = async (tx: Tx) => {
-    await tx.idempotencyKey.updateMany({ where: { key, status: running }, data: { status: committed } });
-  };
-  const prisma = new Proxy(db.prisma, {
-    get(target, property) {
-      if (property !== '$transaction') return Reflect.get(target, property, target);
-      return (work: (tx: Tx) => Promise<unknown>, options?: object) =>
-        target.$transaction(async (tx) => {
-          const result = await work(tx);
-          await mark(tx);
-          return result;
-        }, options);
-    },
-  });
-  return { ...db, prisma };
+  const mark = (client: Db['prisma']): Db['prisma'] =>
+    new Proxy(client, {
+      get(target, property) {
+        if (property !== '$transaction') return Reflect.get(target, property, target);
+        return (work: (tx: Tx) => Promise<unknown>, options?: object) =>
+          target.$transaction(async (tx) => {
+            const result = await work(tx);
+            await tx.idempotencyKey.updateMany({
+              where: { key, status: running },
+              data: { status: committed },
+            });
+            return result;
+          }, options);
+      },
+    });
+  return { ...db, prisma: mark(db.prisma), emergency: mark(db.emergency) };
 }

@@ -64,9 +64,7 @@ function operation(route: ApiRoute): ZodOpenApiOperationObject {
     requestParams: {
       ...(route.params ? { path: route.params as z.ZodObject } : {}),
       ...(route.query ? { query: route.query as z.ZodObject } : {}),
-      ...(isChange
-        ? { header: z.object({ 'Idempotency-Key': z.string().max(255).optional() }) }
-        : {}),
+      ...(isChange ? { header: z.object({ 'Idempotency-Key': z.string().max(255).optional() }) } : {}),
     },
     ...(route.body ? { requestBody: { content: { 'application/json': { schema: route.body } } } } : {}),
     responses: {

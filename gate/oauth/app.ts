@@ -2,6 +2,7 @@ import type { HttpBindings } from '@hono/node-server';
 import { Hono } from 'hono';
 import type { Caller, Gate } from '../context.ts';
 import { methodNotAllowed } from '../method.ts';
+import { registerRegister } from './register.ts';
 
 /** Who asks, as the front door established it: address and request id. Handlers make their context from it. */
 export type OAuthEnv = { Bindings: HttpBindings & { caller: Caller } };
@@ -9,7 +10,7 @@ export type OAuthApp = Hono<OAuthEnv>;
 export type Register = (app: OAuthApp, gate: Gate) => void;
 
 /** The endpoints of the issuer host, one file each. */
-const registers: readonly Register[] = [];
+const registers: readonly Register[] = [registerRegister];
 
 /**
  * The issuer host. No cookie is ever read or set here: redirects to loopback clients carry every cookie of this
@@ -20,12 +21,17 @@ export function createOAuthApp(gate: Gate): OAuthApp {
   app.onError((error, c) => {
     gate.log.error({ err: error, traceId: c.env.caller.traceId, path: c.req.path }, 'request failed');
     return c.json(
-      { error: 'server_error', error_description: `Something went wrong. Request id: ${c.env.caller.traceId}` },
+      {
+        error: 'server_error',
+        error_description: `Something went wrong. Request id: ${c.env.caller.traceId}`,
+      },
       500,
       { 'cache-control': 'no-store' },
     );
   });
-  app.notFound((c) => methodNotAllowed(app, c) ?? c.json({ error: 'not_found' }, 404, { 'cache-control': 'no-store' }));
+  app.notFound(
+    (c) => methodNotAllowed(app, c) ?? c.json({ error: 'not_found' }, 404, { 'cache-control': 'no-store' }),
+  );
   for (const register of registers) register(app, gate);
   return app;
 }

@@ -27,7 +27,9 @@ export async function findSession(ctx: Ctx, token: string): Promise<SessionFacts
   // A token of ours is 43 characters; anything longer is not worth hashing.
   if (token.length < 20 || token.length > 128) return null;
   const now = ctx.clock.now();
-  const { rows } = await ctx.db.hot.query<PersonRow & { id: string; authn_at: Date; last_seen_at: Date; expires_at: Date }>({
+  const { rows } = await ctx.db.hot.query<
+    PersonRow & { id: string; authn_at: Date; last_seen_at: Date; expires_at: Date }
+  >({
     name: 'access_find_session',
     text: `SELECT s.id, s.authn_at, s.last_seen_at, s.expires_at, p.id AS person_id, p.subject, p.display_name, p.email, ${rolesNow}
       FROM person_session s JOIN person p ON p.id = s.person_id

@@ -20,7 +20,8 @@ export function parseRanges(ranges: readonly string[]): Ranges {
 export function normalizeAddress(address: string | undefined | null): string | null {
   const bare = (address ?? '').replace(/%.*$/, '');
   // ipaddr.js also accepts historic spellings such as 0x7f.1 or 127.1; a peer's address never arrives as one.
-  if (!/^(?:\d{1,3}(?:\.\d{1,3}){3}|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*)$/.test(bare) || !ipaddr.isValid(bare)) return null;
+  if (!/^(?:\d{1,3}(?:\.\d{1,3}){3}|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*)$/.test(bare) || !ipaddr.isValid(bare))
+    return null;
   if (!bare.includes(':') && !ipaddr.IPv4.isValidFourPartDecimal(bare)) return null;
   return ipaddr.process(bare).toString();
 }
@@ -46,7 +47,8 @@ export function clientAddress(
   trustedProxies: Ranges,
 ): string | null {
   let believed = normalizeAddress(peer);
-  if (trustedProxies.length === 0 || forwardedFor === undefined || !isInRanges(believed, trustedProxies)) return believed;
+  if (trustedProxies.length === 0 || forwardedFor === undefined || !isInRanges(believed, trustedProxies))
+    return believed;
   const hops = (typeof forwardedFor === 'string' ? forwardedFor : forwardedFor.join(',')).split(',');
   for (const hop of hops.slice(-maxForwardedHops).reverse()) {
     const address = normalizeAddress(hop.trim());

@@ -3,7 +3,13 @@ import { Invalid } from './errors.ts';
 
 /** Paging of every list: by key, never by offset, so that page 1,000 costs what page 1 costs. */
 export const pageQuery = {
-  limit: z.coerce.number().int().min(1).max(200).default(50).meta({ description: 'Rows on a page, at most 200.' }),
+  limit: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .max(200)
+    .default(50)
+    .meta({ description: 'Rows on a page, at most 200.' }),
   cursor: z.string().max(600).optional().meta({ description: 'From `nextCursor` of the page before.' }),
 };
 
