@@ -9,6 +9,14 @@ import {
   createToolSet,
   createToolSetInput,
 } from '#lib/catalogue/tool-sets.ts';
+import {
+  inviteGuard,
+  inviteGuardInput,
+  mintCatalogueToken,
+  revokeGuard,
+  revokeGuardInput,
+} from '#lib/revocation/guards.ts';
+import { revokeAgent, stopAgentInput, suspendAgent } from '#lib/revocation/stop-agent.ts';
 import type { GateCtx } from './context.ts';
 
 /** A verb as the faces know it: how its input is parsed and what runs. The rules live in the verb itself. */
@@ -39,7 +47,13 @@ export const verbs = {
   ),
   'catalogue.createToolSet': verb(createToolSetInput, createToolSet),
   'catalogue.editServer': verb(editServerInput, editServer),
-  'catalogue.syncServer': verb(syncServerInput, (ctx, input) => syncServer(ctx, input, publishServerChange)),
+  'catalogue.syncServer': verb(syncServerInput, (ctx, input) =>
+    syncServer(ctx, input, { publish: publishServerChange, catalogueToken: mintCatalogueToken }),
+  ),
+  'revocation.inviteGuard': verb(inviteGuardInput, inviteGuard),
+  'revocation.revokeAgent': verb(stopAgentInput, revokeAgent),
+  'revocation.revokeGuard': verb(revokeGuardInput, revokeGuard),
+  'revocation.suspendAgent': verb(stopAgentInput, suspendAgent),
 } satisfies Record<string, AnyVerb>;
 
 export type Verbs = typeof verbs;

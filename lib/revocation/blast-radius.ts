@@ -1,0 +1,94 @@
+import type { Ctx } from '#lib/platform/ctx.ts';
+import type { Tx } from '#lib/platform/db.ts';
+
+/** What a stop would reach, counted now. */
+export type BlastRadius = {
+  agent: { id: string; name: string; state: string; ownerName: string };
+  liveTokens: number;
+  refreshFamilies: number;
+  instances: number;
+  waitingBrowsers: number;
+  openRequests: number;
+  servers: {
+    serverId: string;
+    name: string;
+    tools: string[];
+    guards: { guardId: string; name: string; reachable: boolean }[];
+  }[];
+  lastIssuedAt: string | null;
+  lastUsedAt: string | null;
+};
+
+/** A guard heard from within this long counts as reachable; its lease is shorter, so a silent one denies anyway. */
+const reachableWithinMs = 10_000;
+
+/** Counts what suspending or revoking this agent reaches. Returns null for an agent that does not exist. */
+export async function measureBlastRadius(
+  tx: Tx,
+  ctx: Pick<Ctx, 'clock'>,
+  agentId: string,
+): Promise<BlastRadius | null> {
+  const now = ctx.clock.now();
+  const agent = await tx.agent.findUnique({ where: { id: agentId } });
+  if (!agent) return null;
+  const [
+    owner,
+    liveTokens,
+    refreshFamilies,
+    instances,
+    openRequests,
+    waitingBrowsers,
+    last,
+    bindings,
+    guards,
+  ] = await Promise.all([
+    tx.person.findUnique({ where: { id: agent.ownerId }, select: { displayName: true } }),
+    tx.credential.count({ where: { agentId, epoch: agent.epoch, endedAt: null, expiresAt: { gt: now } } }),
+    tx.refreshFamily.count({ where: { agentId, state: { in: ['live', 'frozen'] } } }),
+    tx.instance.count({ where: { agentId, state: { in: ['active', 'quarantined', 'suspended'] } } }),
+    tx.registrationRequest.count({
+      where: { agentId, state: { in: ['draft', 'submitted', 'changes requested'] } },
+    }),
+    tx.authorizationTransaction.count({
+      where: { status: { in: ['waiting', 'ready'] }, instanceId: { in: await instanceIdsOf(tx, agentId) } },
+    }),
+    tx.credential.findFirst({
+      where: { agentId },
+      orderBy: { issuedAt: 'desc' },
+      select: { issuedAt: true },
+    }),
+    tx.toolBinding.findMany({
+      where: { agentId, endedAt: null },
+      include: { server: { select: { name: true } } },
+    }),
+    tx.guard.findMany({ where: { state: 'enrolled' } }),
+  ]);
+  return {
+    agent: { id: agent.id, name: agent.name, state: agent.state, ownerName: owner?.displayName ?? '' },
+    liveTokens,
+    refreshFamilies,
+    instances,
+    waitingBrowsers,
+    openRequests,
+    servers: bindings.map((binding) => ({
+      serverId: binding.serverId,
+      name: binding.server.name,
+      tools: binding.toolNames,
+      guards: guards
+        .filter((guard) => guard.serverIds.includes(binding.serverId))
+        .map((guard) => ({
+          guardId: guard.id,
+          name: guard.name,
+          reachable:
+            guard.lastSeenAt !== null && now.getTime() - guard.lastSeenAt.getTime() < reachableWithinMs,
+        })),
+    })),
+    lastIssuedAt: last?.issuedAt.toISOString() ?? null,
+    lastUsedAt: agent.lastUsedAt?.toISOString() ?? null,
+  };
+}
+
+async function instanceIdsOf(tx: Tx, agentId: string): Promise<string[]> {
+  const rows = await tx.instance.findMany({ where: { agentId }, select: { id: true } });
+  return rows.map((row) => row.id);
+}

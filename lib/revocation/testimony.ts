@@ -1,0 +1,201 @@
+import { followsRecord, recordDigest } from '#guard/gate-side.ts';
+import type { Ack, Report, ReportRecord } from '#guard/protocol.ts';
+import { insertEvents, toEventRow } from '#lib/audit/record.ts';
+import type { Ctx } from '#lib/platform/ctx.ts';
+import { notifyChange, type Tx, withTransaction } from '#lib/platform/db.ts';
+import { closeReceipts } from './receipt.ts';
+
+/**
+ * What a guard says it has applied and refused. Testimony of that guard about its own servers: nothing about others
+ * is taken from it. A guard that has seen more than this database holds means a restored backup: issuance stops.
+ */
+export async function acceptAck(
+  ctx: Ctx,
+  guard: { id: string; name: string; serverIds: readonly string[] },
+  ack: Ack,
+): Promise<void> {
+  const own = new Set(guard.serverIds);
+  const applied = ack.applied.filter((line) => own.has(line.serverId));
+  const refusals = ack.refusals.filter((line) => own.has(line.serverId));
+  const closable = await withTransaction(ctx, async (tx) => {
+    const now = ctx.clock.now();
+    const touched = new Set<string>();
+    const row = await tx.guard.findUnique({ where: { id: guard.id }, select: { lastAcks: true } });
+    const acks = { ...((row?.lastAcks ?? {}) as Record<string, number>) };
+    for (const line of applied) {
+      const before = acks[line.serverId] ?? 0;
+      acks[line.serverId] = Math.max(before, line.sequence);
+      const covered = await tx.$queryRaw<{ revocationId: string; committedAt: Date }[]>`
+        SELECT DISTINCT revocation_id AS "revocationId", committed_at AS "committedAt" FROM feed_entry
+         WHERE server_id = ${line.serverId} AND sequence > ${before} AND sequence <= ${line.sequence}
+           AND revocation_id IS NOT NULL`;
+      for (const { revocationId, committedAt } of covered) {
+        // A guard's clock may run ahead of what it acknowledges; never show an answer before its question.
+        const appliedAt = new Date(Math.max(line.appliedAtMs, committedAt.getTime()));
+        await acknowledge(tx, ctx, guard, revocationId, { acknowledgedAt: appliedAt });
+        touched.add(revocationId);
+      }
+    }
+    for (const line of refusals) {
+      const entry = await tx.feedEntry.findUnique({
+        where: { serverId_sequence: { serverId: line.serverId, sequence: BigInt(line.sequence) } },
+        select: { revocationId: true },
+      });
+      if (!entry?.revocationId) continue;
+      await acknowledge(tx, ctx, guard, entry.revocationId, {
+        firstRefusedAt: line.firstRefusedAtMs === null ? null : new Date(line.firstRefusedAtMs),
+        lastAcceptedAt: line.lastAcceptedAtMs === null ? null : new Date(line.lastAcceptedAtMs),
+      });
+      touched.add(entry.revocationId);
+    }
+    await tx.guard.update({ where: { id: guard.id }, data: { lastAcks: acks, lastSeenAt: now } });
+    const ahead = ack.ahead.filter((line) => own.has(line.serverId));
+    if (ahead.length > 0) await stopIssuance(tx, ctx, guard, ahead);
+    for (const id of touched) await notifyChange(tx, 'revocations', id);
+    return [...touched];
+  });
+  if (closable.length > 0) await closeReceipts(ctx, closable);
+}
+
+async function acknowledge(
+  tx: Tx,
+  ctx: Ctx,
+  guard: { id: string; name: string },
+  revocationId: string,
+  facts: { acknowledgedAt?: Date; firstRefusedAt?: Date | null; lastAcceptedAt?: Date | null },
+): Promise<void> {
+  const key = { revocationId_guardId: { revocationId, guardId: guard.id } };
+  const known = await tx.revocationAck.findUnique({ where: key });
+  const next = {
+    acknowledgedAt: known?.acknowledgedAt ?? facts.acknowledgedAt ?? null,
+    firstRefusedAt: known?.firstRefusedAt ?? facts.firstRefusedAt ?? null,
+    lastAcceptedAt: facts.lastAcceptedAt ?? known?.lastAcceptedAt ?? null,
+  };
+  await tx.revocationAck.upsert({
+    where: key,
+    create: { revocationId, guardId: guard.id, ...next },
+    update: next,
+  });
+  if (!known?.acknowledgedAt && next.acknowledgedAt) {
+    const row = toEventRow(
+      { ...ctx, actor: { kind: 'guard', guardId: guard.id, name: guard.name } },
+      {
+        kind: 'revocation.ack',
+        subjectId: revocationId,
+        data: { acknowledgedAt: next.acknowledgedAt.toISOString() },
+      },
+    );
+    await tx.$executeRawUnsafe(insertEvents('$1'), JSON.stringify([row]));
+  }
+}
+
+async function stopIssuance(
+  tx: Tx,
+  ctx: Ctx,
+  guard: { id: string; name: string },
+  ahead: Ack['ahead'],
+): Promise<void> {
+  const reason = `The guard ${guard.name} has seen a newer history than this database holds. A backup was restored over it.`;
+  const { count } = await tx.installation.updateMany({
+    where: { id: 1, issuanceStoppedAt: null },
+    data: { issuanceStoppedReason: reason, issuanceStoppedAt: ctx.clock.now() },
+  });
+  if (count === 0) return;
+  const row = toEventRow(
+    { ...ctx, actor: { kind: 'guard', guardId: guard.id, name: guard.name } },
+    { kind: 'installation.issuance_stop', subjectId: 'installation', reason, data: { ahead } },
+  );
+  await tx.$executeRawUnsafe(insertEvents('$1'), JSON.stringify([row]));
+}
+
+/**
+ * Stores the records of a report that follow what is already stored, each as an event observed by that guard.
+ * Records sent twice are taken once. A gap or a broken chain is stored as a finding and the report still taken: what
+ * is missing is the fact worth knowing. Returns the number up to which everything is durable.
+ */
+export async function acceptReport(
+  ctx: Ctx,
+  guard: { id: string; name: string; serverIds: readonly string[] },
+  report: Report,
+): Promise<{ acceptedThrough: number }> {
+  const guardCtx = { ...ctx, actor: { kind: 'guard', guardId: guard.id, name: guard.name } as const };
+  return withTransaction(ctx, async (tx) => {
+    const [row] = await tx.$queryRaw<{ number: bigint; hash: string }[]>`
+      SELECT last_report_number AS number, last_report_hash AS hash FROM guard WHERE id = ${guard.id} FOR UPDATE`;
+    let last = row && row.number > 0n ? { number: Number(row.number), digest: row.hash } : null;
+    const rows = [];
+    for (const record of report.records) {
+      if (last && record.number <= last.number) continue;
+      if (!followsRecord(record, last)) {
+        rows.push(
+          toEventRow(guardCtx, {
+            kind: 'guard.gap',
+            subjectId: guard.id,
+            data: {
+              after: last?.number ?? 0,
+              next: record.number,
+              chainHolds: record.number !== (last?.number ?? 0) + 1,
+            },
+          }),
+        );
+      }
+      const event = eventOf(record, guard);
+      if (event) rows.push(toEventRow(guardCtx, event));
+      last = { number: record.number, digest: recordDigest(record) };
+    }
+    if (rows.length > 0) await tx.$executeRawUnsafe(insertEvents('$1'), JSON.stringify(rows));
+    if (last) {
+      await tx.guard.update({
+        where: { id: guard.id },
+        data: { lastReportNumber: last.number, lastReportHash: last.digest, lastSeenAt: ctx.clock.now() },
+      });
+      await markUsed(tx, report.records);
+    }
+    return { acceptedThrough: last?.number ?? 0 };
+  });
+}
+
+function eventOf(record: ReportRecord, guard: { id: string; serverIds: readonly string[] }) {
+  // A guard speaks about its own servers only; a record about another one is kept without the claim.
+  const serverId =
+    'serverId' in record && record.serverId && guard.serverIds.includes(record.serverId)
+      ? record.serverId
+      : null;
+  const { kind, number, previous: _previous, ...facts } = record;
+  const data = JSON.parse(JSON.stringify({ ...facts, record: number, recordKind: kind }));
+  if (record.kind === 'call') {
+    return {
+      kind: 'guard.call' as const,
+      subjectId: record.evaluationId,
+      outcome: record.outcome === 'accepted' ? ('done' as const) : ('refused' as const),
+      serverId,
+      agentId: record.agentId ?? null,
+      clientId: record.clientId ?? null,
+      tool: record.target ?? null,
+      reason: record.reasons[0] ?? '',
+      data,
+    };
+  }
+  if (record.kind === 'anonymous') {
+    return {
+      kind: 'refusal.anonymous' as const,
+      subjectId: guard.id,
+      outcome: 'refused' as const,
+      serverId,
+      reason: record.reason,
+      data,
+    };
+  }
+  return { kind: 'guard.report' as const, subjectId: guard.id, serverId, data };
+}
+
+async function markUsed(tx: Tx, records: readonly ReportRecord[]): Promise<void> {
+  const lastUse = new Map<string, number>();
+  for (const record of records) {
+    if (record.kind !== 'call' || record.outcome !== 'accepted' || !record.agentId) continue;
+    lastUse.set(record.agentId, Math.max(lastUse.get(record.agentId) ?? 0, record.atMs));
+  }
+  for (const [agentId, atMs] of lastUse) {
+    await tx.$executeRaw`UPDATE agent SET last_used_at = GREATEST(last_used_at, ${new Date(atMs)}) WHERE id = ${agentId}`;
+  }
+}
