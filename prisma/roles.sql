@@ -46,3 +46,21 @@ GRANT SELECT ON audit_event TO countersign_sequencer;
 GRANT SELECT, INSERT ON audit_leaf, audit_node, audit_checkpoint TO countersign_sequencer;
 GRANT SELECT, UPDATE ON sequencer_fence TO countersign_sequencer;
 GRANT SELECT ON signing_key, installation TO countersign_sequencer;
+
+-- Jobs are enqueued by verbs in their own transaction and run by the worker; both use the gate's role. The queue's
+-- tables have row security without a policy, which shows their rows to their owner alone.
+GRANT USAGE ON SCHEMA graphile_worker TO countersign_gate;
+GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA graphile_worker TO countersign_gate;
+REVOKE INSERT, UPDATE, DELETE ON graphile_worker.migrations FROM countersign_gate;
+GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA graphile_worker TO countersign_gate;
+DO $$
+DECLARE
+  t text;
+BEGIN
+  FOR t IN SELECT tablename FROM pg_tables WHERE schemaname = 'graphile_worker' AND rowsecurity
+  LOOP
+    IF NOT EXISTS (SELECT 1 FROM pg_policies WHERE schemaname = 'graphile_worker' AND tablename = t AND policyname = 'gate') THEN
+      EXECUTE format('CREATE POLICY gate ON graphile_worker.%I TO countersign_gate USING (true) WITH CHECK (true)', t);
+    END IF;
+  END LOOP;
+END $$;

@@ -1,6 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
+import { Logger as JobLogger, runMigrations } from 'graphile-worker';
 import pg from 'pg';
+import { migrate } from '#prisma/migrate.ts';
 import { prismaFolder } from '#prisma/schema-engine.ts';
 
 /** The database roles: the owner migrates, each of the others may do only what its process needs (prisma/roles.sql). */
@@ -38,23 +40,48 @@ export async function ensureRolesAndDatabase(
   });
 }
 
+/** Serialises starts that prepare one database at the same moment; another number than the migrations' own. */
+const preparationLock = 7_264_591_224;
+
+export type Preparation = {
+  /** Names of the migrations this start applied. */
+  applied: string[];
+  /** False where the limited roles do not exist: a PostgreSQL of the operator's with one account. */
+  leastPrivilege: boolean;
+};
+
 /**
- * Gives every role what prisma/roles.sql says, in one transaction. Run after each migration as the owner.
- * Returns false, changing nothing, where the roles do not exist (a PostgreSQL of the operator's with one account).
+ * Brings a database up to date as its owner: our migrations, the job queue's, then what each role may do
+ * (prisma/roles.sql). Idempotent, and safe when several processes start at once.
  */
-export async function applyGrants(ownerUrl: string): Promise<boolean> {
-  const sql = await readFile(path.join(prismaFolder, 'roles.sql'), 'utf8');
+export async function prepareDatabase(ownerUrl: string): Promise<Preparation> {
   return withClient(ownerUrl, async (client) => {
-    const limited = [databaseRoles.gate, databaseRoles.console, databaseRoles.sequencer];
-    const { rows } = await client.query(
-      'SELECT count(*)::int AS found FROM pg_roles WHERE rolname = ANY($1)',
-      [limited],
-    );
-    if (rows[0].found < limited.length) return false;
-    // A script of several statements is one transaction: nobody ever works under half of the grants.
-    await client.query(sql);
-    return true;
+    await client.query('SELECT pg_advisory_lock($1)', [preparationLock]);
+    const applied = await migrate(ownerUrl);
+    await migrateJobQueue(ownerUrl);
+    return { applied, leastPrivilege: await applyGrants(client) };
   });
+}
+
+async function migrateJobQueue(ownerUrl: string): Promise<void> {
+  const pool = new pg.Pool({ connectionString: ownerUrl, max: 2 });
+  try {
+    await runMigrations({ pgPool: pool, logger: new JobLogger(() => () => undefined) });
+  } finally {
+    await pool.end();
+  }
+}
+
+async function applyGrants(client: pg.Client): Promise<boolean> {
+  const sql = await readFile(path.join(prismaFolder, 'roles.sql'), 'utf8');
+  const limited = [databaseRoles.gate, databaseRoles.console, databaseRoles.sequencer];
+  const { rows } = await client.query('SELECT count(*)::int AS found FROM pg_roles WHERE rolname = ANY($1)', [
+    limited,
+  ]);
+  if (rows[0].found < limited.length) return false;
+  // A script of several statements is one transaction: nobody ever works under half of the grants.
+  await client.query(sql);
+  return true;
 }
 
 async function withClient<T>(url: string, work: (client: pg.Client) => Promise<T>): Promise<T> {

@@ -27,6 +27,10 @@ test('an empty environment is a complete configuration on loopback', () => {
     listenAddresses: ['127.0.0.1', '::1'],
     dataFolder: '/srv/countersign/.countersign',
     databaseUrl: null,
+    registrationsPerSource: 30,
+    registrationsPerMinute: 240,
+    unclaimedPerSource: 200,
+    unclaimedClients: 2_000,
     trustedProxies: [],
   });
 });
@@ -99,10 +103,11 @@ test.each([
 });
 
 test('a split start needs the database and the shared secrets', () => {
-  expect(problemsOf({}, { role: 'gate' })).toHaveLength(4);
+  expect(problemsOf({}, { role: 'gate' })).toHaveLength(5);
   expect(
     problemsOf(
       {
+        COUNTERSIGN_GATE_URL: 'http://10.0.0.3:4001',
         DATABASE_URL: 'postgresql://owner:x@db/countersign',
         COUNTERSIGN_START_SECRET: 'x9'.repeat(20),
         COUNTERSIGN_CONSOLE_URL: 'http://10.0.0.4:4000',

@@ -31,6 +31,12 @@ export type Config = {
   sessionSecret: string | null;
   /** Networks (CIDR) anonymous registration is taken from while no registration source is approved. */
   registrationNetworks: readonly string[];
+  /** Registrations a minute from one network and from all together, after a burst of twice as many. */
+  registrationsPerSource: number;
+  registrationsPerMinute: number;
+  /** Unclaimed registrations kept from one network and in all; beyond, the oldest of the noisiest network ends. */
+  unclaimedPerSource: number;
+  unclaimedClients: number;
   /** Networks (CIDR) whose forwarded client address is believed. Empty: nobody's. */
   trustedProxies: readonly string[];
   /** Development only: client metadata documents may be fetched from loopback. Reported loudly. */
@@ -40,7 +46,7 @@ export type Config = {
   logLevel: 'fatal' | 'error' | 'warn' | 'info' | 'debug' | 'trace' | 'silent';
   /** The console's own port on loopback when it runs apart (--role console), and where the gate finds it. */
   consoleUrl: string | null;
-  /** Where a console that runs apart reaches the gate's private door, and the secret both share. */
+  /** The gate's private door for a console that runs apart (the gate listens there), and the secret both share. */
   gateUrl: string | null;
   startSecret: string | null;
 };
@@ -96,6 +102,8 @@ const postgresUrl = z
   .string()
   .refine((value) => /^postgres(ql)?:\/\//.test(value) && URL.canParse(value), 'must be a postgresql:// URL');
 
+const budget = (standard: number) => z.coerce.number().int().min(1).max(10_000_000).default(standard);
+
 const httpUrl = z.string().refine((value) => {
   const url = URL.parse(value);
   return url?.protocol === 'http:' || url?.protocol === 'https:';
@@ -142,6 +150,10 @@ export const configSchema = z.object({
   COUNTERSIGN_REGISTRATION_NETWORKS: networks
     .default(privateNetworks)
     .describe('Networks registration is taken from until sources are approved.'),
+  COUNTERSIGN_REGISTRATIONS_PER_SOURCE: budget(30).describe('Registrations a minute from one network.'),
+  COUNTERSIGN_REGISTRATIONS_PER_MINUTE: budget(240).describe('Registrations a minute in all.'),
+  COUNTERSIGN_UNCLAIMED_PER_SOURCE: budget(200).describe('Unclaimed clients kept from one network.'),
+  COUNTERSIGN_UNCLAIMED_CLIENTS: budget(2_000).describe('Unclaimed clients kept in all.'),
   COUNTERSIGN_TRUSTED_PROXIES: networks
     .default([])
     .describe('Networks of reverse proxies whose X-Forwarded-For is believed.'),
@@ -166,7 +178,11 @@ export const configSchema = z.object({
     .default('info')
     .describe('Least severe log line that is written.'),
   COUNTERSIGN_CONSOLE_URL: httpUrl.optional().describe('--role gate: where the console listens.'),
-  COUNTERSIGN_GATE_URL: httpUrl.optional().describe("--role console: the gate's private door."),
+  COUNTERSIGN_GATE_URL: httpUrl
+    .optional()
+    .describe(
+      "--role gate, --role console: the gate's private door, an address of a network nobody else reaches.",
+    ),
   COUNTERSIGN_START_SECRET: z
     .string()
     .min(shortestSecretLength, `must have at least ${shortestSecretLength} characters`)
@@ -239,6 +255,10 @@ export function parseConfig(
       : null,
     sessionSecret: values.NEXTAUTH_SECRET ?? null,
     registrationNetworks: values.COUNTERSIGN_REGISTRATION_NETWORKS,
+    registrationsPerSource: values.COUNTERSIGN_REGISTRATIONS_PER_SOURCE,
+    registrationsPerMinute: values.COUNTERSIGN_REGISTRATIONS_PER_MINUTE,
+    unclaimedPerSource: values.COUNTERSIGN_UNCLAIMED_PER_SOURCE,
+    unclaimedClients: values.COUNTERSIGN_UNCLAIMED_CLIENTS,
     trustedProxies: values.COUNTERSIGN_TRUSTED_PROXIES,
     allowLoopbackMetadata: values.COUNTERSIGN_ALLOW_LOOPBACK_METADATA,
     smtpUrl: values.COUNTERSIGN_SMTP_URL ?? null,
@@ -306,8 +326,11 @@ function contradictions(
     if (derived.role === 'gate' && !values.COUNTERSIGN_CONSOLE_URL) {
       problems.push('--role gate needs COUNTERSIGN_CONSOLE_URL.');
     }
-    if (derived.role === 'console' && !values.COUNTERSIGN_GATE_URL) {
-      problems.push('--role console needs COUNTERSIGN_GATE_URL.');
+    if (derived.role !== 'worker' && !values.COUNTERSIGN_GATE_URL) {
+      problems.push('--role gate and --role console need COUNTERSIGN_GATE_URL, the same for both.');
+    }
+    if (derived.role === 'console' && !values.NEXTAUTH_SECRET) {
+      problems.push('--role console needs NEXTAUTH_SECRET, the same for all consoles.');
     }
     if (derived.role !== 'console' && !values.COUNTERSIGN_KEY_ENCRYPTION_KEY) {
       problems.push(
@@ -371,6 +394,28 @@ export function readConsoleEnvironment(): ConsoleEnvironment {
     environment: environment === 'staging' || environment === 'sandbox' ? environment : 'production',
     demo: process.env.COUNTERSIGN_DEMO === '1',
   };
+}
+
+/** What every child process needs of this one's environment, and nothing that could hold a secret of ours. */
+export function inheritedEnvironment(): Record<string, string> {
+  const names = [
+    'PATH',
+    'HOME',
+    'USERPROFILE',
+    'SystemRoot',
+    'TEMP',
+    'TMP',
+    'TMPDIR',
+    'LANG',
+    'LC_ALL',
+    'TZ',
+  ];
+  return Object.fromEntries(names.flatMap((name) => (process.env[name] ? [[name, process.env[name]]] : [])));
+}
+
+/** Gives this very process the environment of a console (--role console, where no parent does). */
+export function becomeConsole(environment: Readonly<Record<string, string>>): void {
+  Object.assign(process.env, environment);
 }
 
 /** Lines for the boot report: every setting that differs from its default, secrets only by their presence. */

@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto';
+import { hkdfSync, randomBytes } from 'node:crypto';
 import { chmod, link, mkdir, open, readFile, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { z } from 'zod';
@@ -9,7 +9,7 @@ export type InstallationSecrets = {
   keyEncryptionKey: Buffer;
   /** Protects the sign-in exchange of the console. */
   sessionSecret: string;
-  /** Encrypts what server actions close over; shared by all consoles of an installation (32 bytes, base64). */
+  /** Encrypts what server actions carry (32 bytes, base64). Derived from the session secret, so consoles that share one agree. */
   serverActionsKey: string;
   databasePasswords: Record<'superuser' | 'owner' | 'gate' | 'console' | 'sequencer', string>;
 };
@@ -48,12 +48,18 @@ export async function loadSecrets(
   }
 
   const keyEncryptionKey = options.keyEncryptionKey ?? decodeKey(await readOrMake(keyFile, newKey), keyFile);
+  const sessionSecret = options.sessionSecret ?? (await readOrMake(files('session-secret'), newKey));
+  const actionsKey = hkdfSync(
+    'sha256',
+    sessionSecret,
+    new Uint8Array(0),
+    'countersign server actions',
+    keyBytes,
+  );
   return {
     keyEncryptionKey,
-    sessionSecret: options.sessionSecret ?? (await readOrMake(files('session-secret'), newKey)),
-    serverActionsKey: await readOrMake(files('server-actions-key'), () =>
-      randomBytes(keyBytes).toString('base64'),
-    ),
+    sessionSecret,
+    serverActionsKey: Buffer.from(actionsKey).toString('base64'),
     databasePasswords: parsePasswords(await readOrMake(passwordsFile, newPasswords), passwordsFile),
   };
 }

@@ -1,13 +1,12 @@
 import { randomBytes } from 'node:crypto';
 import type { TestProject } from 'vitest/node';
 import { generateClientIfStale } from '#prisma/generate.ts';
-import { migrate } from '#prisma/migrate.ts';
 import {
-  applyGrants,
   connectionString,
   type DatabaseUrls,
   databaseRoles,
   ensureRolesAndDatabase,
+  prepareDatabase,
 } from '../../server/database.ts';
 import { startThrowAwayCluster } from '../../server/postgres/throw-away.ts';
 
@@ -37,8 +36,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
     console: urlOf('console'),
     sequencer: urlOf('sequencer'),
   };
-  await migrate(templateUrls.owner);
-  await applyGrants(templateUrls.owner);
+  await prepareDatabase(templateUrls.owner);
   project.provide('postgres', { superuserUrl: cluster.url('postgres'), template, templateUrls });
   return () => cluster.stop();
 }

@@ -1,0 +1,27 @@
+import { addSeconds } from '#lib/platform/clock.ts';
+import type { Ctx } from '#lib/platform/ctx.ts';
+
+/** A repeated request is answered from its key for a day (the keys' promise in the REST documentation). */
+const idempotencyKeySeconds = 24 * 3600;
+/** A budget that nobody drew on for a day is full again, so its row says nothing. */
+const rateBucketSeconds = 24 * 3600;
+/** Beyond the end of an assertion, clocks may differ; twice the tolerated skew keeps a replay from slipping through. */
+const assertionGraceSeconds = 120;
+
+/**
+ * Removes rows that only ever protected against repetition and whose time is over: used assertions, sign-in
+ * hand-offs, idempotency keys, idle budgets. Nothing with history is among them.
+ */
+export async function forgetExpired(ctx: Ctx): Promise<void> {
+  const now = ctx.clock.now();
+  await ctx.db.prisma.assertionUse.deleteMany({
+    where: { expiresAt: { lt: addSeconds(now, -assertionGraceSeconds) } },
+  });
+  await ctx.db.prisma.signInHandoff.deleteMany({ where: { expiresAt: { lt: now } } });
+  await ctx.db.prisma.idempotencyKey.deleteMany({
+    where: { createdAt: { lt: addSeconds(now, -idempotencyKeySeconds) } },
+  });
+  await ctx.db.prisma.rateBucket.deleteMany({
+    where: { updatedAt: { lt: addSeconds(now, -rateBucketSeconds) } },
+  });
+}

@@ -1,0 +1,88 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { processIsAlive } from '../server/processes.ts';
+import { contentStamp } from './content-stamp.ts';
+
+const root = path.dirname(import.meta.dirname);
+const buildFolder = path.join(root, '.next');
+const stampFile = path.join(buildFolder, 'built-from');
+const lockFile = path.join(root, 'node_modules', '.countersign-build');
+
+/** Everything the compiled console depends on. lib and gate count because pages import their types and readers. */
+const sources = [
+  'app',
+  'components',
+  'lib',
+  'gate',
+  'public',
+  'guard/decide',
+  'prisma/schema.prisma',
+  'next.config.mjs',
+  'postcss.config.mjs',
+  'proxy.ts',
+  'tsconfig.json',
+  'package-lock.json',
+];
+
+/**
+ * Builds the console when its sources changed since the last build, and returns whether it did. A build that was
+ * killed leaves no stamp and is made again. Two programs that want it at once wait for one build.
+ */
+export async function buildConsoleIfStale(options: { quiet: boolean }): Promise<boolean> {
+  const wanted = await contentStamp(root, sources);
+  if ((await builtFrom()) === wanted) return false;
+  const release = await lock();
+  try {
+    if ((await builtFrom()) === wanted) return false;
+    await rm(stampFile, { force: true });
+    await build(options.quiet);
+    await writeFile(stampFile, wanted);
+    return true;
+  } finally {
+    await release();
+  }
+}
+
+async function builtFrom(): Promise<string> {
+  return readFile(stampFile, 'utf8').catch(() => '');
+}
+
+async function build(quiet: boolean): Promise<void> {
+  const child = spawn(process.execPath, [path.join(root, 'node_modules/next/dist/bin/next'), 'build'], {
+    cwd: root,
+    env: { ...process.env, NODE_ENV: 'production', NEXT_TELEMETRY_DISABLED: '1' },
+    stdio: quiet ? ['ignore', 'pipe', 'pipe'] : ['ignore', 'inherit', 'inherit'],
+  });
+  let output = '';
+  child.stdout?.on('data', (chunk: Buffer) => {
+    output += chunk.toString('utf8');
+  });
+  child.stderr?.on('data', (chunk: Buffer) => {
+    output += chunk.toString('utf8');
+  });
+  const [code] = (await once(child, 'close')) as [number | null];
+  if (code !== 0) throw new Error(`next build failed (code ${code}).\n${output}`.trim());
+}
+
+async function lock(): Promise<() => Promise<void>> {
+  await mkdir(path.dirname(lockFile), { recursive: true });
+  for (;;) {
+    try {
+      await writeFile(lockFile, String(process.pid), { flag: 'wx' });
+      return () => rm(lockFile, { force: true });
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+    }
+    const holder = Number.parseInt(await readFile(lockFile, 'utf8').catch(() => ''), 10);
+    if (Number.isNaN(holder) || !processIsAlive(holder)) await rm(lockFile, { force: true });
+    else await sleep(300);
+  }
+}
+
+if (import.meta.main) {
+  const built = await buildConsoleIfStale({ quiet: false });
+  console.log(built ? 'built the console' : 'the console is up to date');
+}

@@ -1,0 +1,268 @@
+import { mkdir, rm } from 'node:fs/promises';
+import path from 'node:path';
+import { parseArgs } from 'node:util';
+import { startGate } from '#gate/main.ts';
+import { ensureSigningKeys } from '#lib/credentials/signing-keys.ts';
+import { systemActor } from '#lib/platform/actor.ts';
+import { systemClock } from '#lib/platform/clock.ts';
+import { openVault, randomToken } from '#lib/platform/crypto.ts';
+import type { Ctx } from '#lib/platform/ctx.ts';
+import { openDb } from '#lib/platform/db.ts';
+import {
+  becomeConsole,
+  type Config,
+  ConfigError,
+  inheritedEnvironment,
+  readConfig,
+  toConsoleEnvironment,
+} from '#lib/platform/env.ts';
+import { newId } from '#lib/platform/ids.ts';
+import { createLogger, type Logger } from '#lib/platform/log.ts';
+import manifest from '../package.json' with { type: 'json' };
+import { buildConsoleIfStale } from '../scripts/build-console.ts';
+import { printBootReport } from './boot-report.ts';
+import { startConsole } from './console.ts';
+import { prepareDatabase } from './database.ts';
+import { checkInstallation, WrongInstallation } from './installation.ts';
+import { keepConsoleRunning } from './keep-console-running.ts';
+import { keepWorkerRunning } from './keep-worker-running.ts';
+import { type OpenedDatabase, openDatabase } from './open-database.ts';
+import { freeLoopbackPort } from './postgres/cluster.ts';
+import { privateSocketFolder } from './private-folder.ts';
+import { AlreadyRunning, holdSingleStart } from './single-start.ts';
+import { siteOf } from './site.ts';
+import { startWorker } from './worker.ts';
+
+/** Connections of the gate; with those of worker and console they stay below 100 in all. */
+const gatePoolSizes = { prisma: 14, hot: 16, emergency: 4 };
+const stopTimeoutMs = 20_000;
+
+/**
+ * Starts what `--role` says (everything unless given), prints the boot report and runs until a signal. Every problem
+ * an operator can mend ends the start with one clear message and exit code 1.
+ */
+export async function main(): Promise<void> {
+  const running = new Running();
+  try {
+    const { values } = parseArgs({ options: { role: { type: 'string' }, demo: { type: 'boolean' } } });
+    const config = readConfig({ role: values.role, demo: values.demo });
+    const log = createLogger({ level: config.logLevel });
+    endOnSignals(running, log);
+    await start(config, log, running);
+  } catch (error) {
+    console.error(isForOperators(error) ? `\n${error.message}\n` : error);
+    await running.stopAll();
+    process.exit(1);
+  }
+}
+
+async function start(config: Config, log: Logger, running: Running): Promise<void> {
+  const startedAt = performance.now();
+  await mkdir(config.dataFolder, { recursive: true, mode: 0o755 });
+  const runFolder = await privateSocketFolder(path.join(config.dataFolder, 'run'));
+  if (config.role === 'all') running.add(await holdSingleStart(runFolder, config.dataFolder));
+  const notes: string[] = [];
+  // The build takes the longest and needs nothing of the rest.
+  const built =
+    config.role === 'all' || config.role === 'console' ? buildConsoleIfStale({ quiet: true }) : null;
+  built?.catch(() => undefined);
+
+  const database = await openDatabase(config, log);
+  if (database.postgres) running.add(database.postgres.stop);
+  notes.push(...database.notes);
+  if (config.role !== 'console') {
+    const { applied } = await prepareDatabase(database.databaseUrls.owner);
+    if (applied.length > 0) notes.push(`The database was brought up to date: ${applied.join(', ')}.`);
+  }
+  if (await built) notes.push('The console was built: its sources changed since the last start.');
+
+  const startSecret = config.startSecret ?? randomToken();
+  const verbSocket = await verbSocketOf(config, runFolder);
+  let enrolLink: string | null = null;
+  if (config.role === 'console') await runConsoleHere(config, database, startSecret, verbSocket, running);
+  else if (config.role === 'worker') await runWorkerHere(config, database, running);
+  else enrolLink = await runGate(config, database, { startSecret, verbSocket, log, running });
+  printBootReport(config, {
+    version: manifest.version,
+    notes,
+    startedInMs: performance.now() - startedAt,
+    enrolLink,
+  });
+}
+
+/** The gate in this process, with console and worker beside it unless they run apart. Returns the first admin's link. */
+async function runGate(
+  config: Config,
+  database: OpenedDatabase,
+  {
+    startSecret,
+    verbSocket,
+    log,
+    running,
+  }: { startSecret: string; verbSocket: string; log: Logger; running: Running },
+): Promise<string | null> {
+  const db = openDb(database.databaseUrls.gate, gatePoolSizes);
+  running.add(() => db.close());
+  await checkInstallation(db, config, systemClock);
+  const ctx: Ctx = {
+    actor: systemActor('start'),
+    clock: systemClock,
+    db,
+    vault: openVault(database.secrets.keyEncryptionKey),
+    site: siteOf(config),
+    traceId: newId('trace'),
+    address: null,
+    userAgent: null,
+  };
+  await ensureSigningKeys(ctx);
+
+  const everything = config.role === 'all';
+  const target = config.consoleUrl
+    ? targetOf(config.consoleUrl)
+    : { host: '127.0.0.1', port: await freeLoopbackPort() };
+  const worker = everything
+    ? keepWorkerRunning(
+        { config, databaseUrls: database.databaseUrls, keyEncryptionKey: database.secrets.keyEncryptionKey },
+        log,
+      )
+    : null;
+  if (worker) running.add(worker.stop);
+  const starting = everything
+    ? keepConsoleRunning({
+        ...target,
+        startSecret,
+        environment: consoleEnvironmentOf(config, database, startSecret, verbSocket),
+        log,
+      })
+    : null;
+  starting?.catch(() => undefined);
+
+  const gate = await startGate({
+    config,
+    db,
+    vault: openVault(database.secrets.keyEncryptionKey),
+    log,
+    startSecret,
+    console: target,
+    verbSocket,
+    readiness: worker
+      ? {
+          async jobs() {
+            if (!worker.isRunning()) throw new Error('the worker does not run');
+          },
+        }
+      : {},
+  });
+  running.add(() => gate.close());
+  const child = await starting;
+  if (child) running.add(child.stop);
+  return null;
+}
+
+async function runConsoleHere(
+  config: Config,
+  database: OpenedDatabase,
+  startSecret: string,
+  verbSocket: string,
+  running: Running,
+): Promise<void> {
+  becomeConsole(consoleEnvironmentOf(config, database, startSecret, verbSocket));
+  const host = config.listenAddresses[0] ?? '127.0.0.1';
+  running.add(await startConsole({ host, port: config.port, startSecret }));
+}
+
+async function runWorkerHere(config: Config, database: OpenedDatabase, running: Running): Promise<void> {
+  const { databaseUrls, secrets } = database;
+  const worker = await startWorker({ config, databaseUrls, keyEncryptionKey: secrets.keyEncryptionKey });
+  running.add(() => worker.close());
+}
+
+/** Everything the console process may know: no signing key, no key-encryption key, a database role that only reads. */
+function consoleEnvironmentOf(
+  config: Config,
+  database: OpenedDatabase,
+  startSecret: string,
+  verbSocket: string,
+): Record<string, string> {
+  return {
+    ...inheritedEnvironment(),
+    ...toConsoleEnvironment({
+      gate: verbSocket,
+      startSecret,
+      databaseUrl: database.databaseUrls.console,
+      issuer: config.issuer,
+      consoleOrigin: config.consoleOrigin,
+      environment: config.environment,
+      demo: config.demo,
+    }),
+    NODE_ENV: 'production',
+    NEXT_TELEMETRY_DISABLED: '1',
+    NEXTAUTH_URL: config.consoleOrigin,
+    NEXTAUTH_SECRET: database.secrets.sessionSecret,
+    NEXT_SERVER_ACTIONS_ENCRYPTION_KEY: database.secrets.serverActionsKey,
+    LOG_LEVEL: config.logLevel,
+  };
+}
+
+/** The private door for the console's verbs: a socket only this user can open; a loopback port on Windows. */
+async function verbSocketOf(config: Config, runFolder: string): Promise<string> {
+  if (config.gateUrl) return config.gateUrl;
+  if (process.platform === 'win32') return `http://127.0.0.1:${await freeLoopbackPort()}`;
+  const socket = path.join(runFolder, 'gate');
+  // Left behind by a start that was killed; this start holds the folder.
+  await rm(socket, { force: true });
+  return socket;
+}
+
+function targetOf(url: string): { host: string; port: number } {
+  const { hostname, port, protocol } = new URL(url);
+  return { host: hostname, port: port === '' ? (protocol === 'https:' ? 443 : 80) : Number(port) };
+}
+
+/** What has been started, in order; whatever was started last is stopped first. */
+class Running {
+  #stops: (() => Promise<void>)[] = [];
+  #stopping: Promise<void> | null = null;
+
+  add(stop: () => Promise<void>): void {
+    this.#stops.push(stop);
+  }
+
+  stopAll(): Promise<void> {
+    this.#stopping ??= (async () => {
+      for (const stop of this.#stops.reverse()) await stop().catch((error: unknown) => console.error(error));
+    })();
+    return this.#stopping;
+  }
+}
+
+function endOnSignals(running: Running, log: Logger): void {
+  for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) {
+    process.on(signal, () => {
+      log.info({ signal }, 'stopping');
+      setTimeout(() => process.exit(1), stopTimeoutMs).unref();
+      running.stopAll().then(() => process.exit(0));
+    });
+  }
+  // State is safe in PostgreSQL at any moment; going on after an unknown failure is what is not.
+  const fail = (error: unknown) => {
+    log.fatal({ err: error }, 'unexpected failure');
+    setTimeout(() => process.exit(1), stopTimeoutMs).unref();
+    running.stopAll().then(() => process.exit(1));
+  };
+  process.on('uncaughtException', fail);
+  process.on('unhandledRejection', fail);
+}
+
+/** Problems whose message says all an operator needs; a stack would only hide it. */
+function isForOperators(error: unknown): error is Error {
+  if (!(error instanceof Error)) return false;
+  if (error instanceof ConfigError || error instanceof AlreadyRunning || error instanceof WrongInstallation)
+    return true;
+  const { code } = error as NodeJS.ErrnoException;
+  if (code === 'EADDRINUSE') {
+    error.message = `The port is taken by another program (${error.message}). Set PORT to a free one.`;
+    return true;
+  }
+  return code === 'EACCES' || code === 'ENOSPC' || error.message.startsWith('PostgreSQL ');
+}

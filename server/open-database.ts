@@ -1,0 +1,59 @@
+import { stat } from 'node:fs/promises';
+import path from 'node:path';
+import type { Config } from '#lib/platform/env.ts';
+import type { Logger } from '#lib/platform/log.ts';
+import { type InstallationSecrets, loadSecrets } from '#lib/platform/secrets.ts';
+import { connectionString, type DatabaseUrls, databaseRoles, ensureRolesAndDatabase } from './database.ts';
+import { superuserName } from './postgres/cluster.ts';
+import { keepPostgresRunning, type RunningPostgres } from './postgres/keep-running.ts';
+import { placeCluster } from './postgres/place.ts';
+
+export type OpenedDatabase = {
+  databaseUrls: DatabaseUrls;
+  secrets: InstallationSecrets;
+  /** The embedded PostgreSQL, or null when DATABASE_URL names another. */
+  postgres: RunningPostgres | null;
+  notes: string[];
+};
+
+const databaseName = 'countersign';
+
+/**
+ * Reads the installation's secrets and opens its database: starts the embedded PostgreSQL and makes its roles, or
+ * takes the operator's. The secrets lie beside the database folder, never in it.
+ */
+export async function openDatabase(config: Config, log: Logger): Promise<OpenedDatabase> {
+  const secretsFolder = path.join(config.dataFolder, 'secrets');
+  if (config.databaseUrl) {
+    const secrets = await loadSecrets(secretsFolder, { ...config, databaseExists: false });
+    const databaseUrls = {
+      owner: config.databaseUrl,
+      gate: config.roleDatabaseUrls.gate ?? config.databaseUrl,
+      console: config.roleDatabaseUrls.console ?? config.databaseUrl,
+      sequencer: config.roleDatabaseUrls.sequencer ?? config.databaseUrl,
+    };
+    return { databaseUrls, secrets, postgres: null, notes: [] };
+  }
+
+  const place = await placeCluster(config.dataFolder);
+  const initialised = await stat(path.join(place.dataFolder, 'PG_VERSION')).catch(() => null);
+  const secrets = await loadSecrets(secretsFolder, { ...config, databaseExists: initialised !== null });
+  const passwords = secrets.databasePasswords;
+  const postgres = await keepPostgresRunning(place, { superuserPassword: passwords.superuser, log });
+  try {
+    const superuserUrl = connectionString(postgres, superuserName, passwords.superuser, 'postgres');
+    await ensureRolesAndDatabase(superuserUrl, databaseName, passwords);
+  } catch (error) {
+    await postgres.stop();
+    throw error;
+  }
+  const urlOf = (role: keyof DatabaseUrls) =>
+    connectionString(postgres, databaseRoles[role], passwords[role], databaseName);
+  const databaseUrls = {
+    owner: urlOf('owner'),
+    gate: urlOf('gate'),
+    console: urlOf('console'),
+    sequencer: urlOf('sequencer'),
+  };
+  return { databaseUrls, secrets, postgres, notes: place.notes };
+}

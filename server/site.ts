@@ -1,0 +1,13 @@
+import type { Site } from '#lib/platform/ctx.ts';
+import type { Config } from '#lib/platform/env.ts';
+
+/** The absolute names of this installation as verbs see them. */
+export function siteOf(config: Config): Site {
+  return {
+    issuer: config.issuer,
+    consoleOrigin: config.consoleOrigin,
+    environment: config.environment,
+    demo: config.demo,
+    loopbackDocuments: config.allowLoopbackMetadata,
+  };
+}
