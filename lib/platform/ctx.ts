@@ -26,6 +26,8 @@ export type Site = {
   readonly consoleOrigin: string;
   readonly environment: 'production' | 'staging' | 'sandbox';
   readonly demo: boolean;
+  /** Development only, announced at start: client metadata documents may live on loopback over http. */
+  readonly loopbackDocuments?: boolean;
 };
 
 export function consoleUrl(site: Site, path: string): string {

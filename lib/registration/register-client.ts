@@ -1,0 +1,204 @@
+import { insertEvents, toEventRow } from '#lib/audit/record.ts';
+import { noteAnonymousRefusal } from '#lib/audit/refusals.ts';
+import {
+  type ClientMetadata,
+  type RegisteredMetadata,
+  toRegisteredMetadata,
+  toSoftwareFingerprint,
+} from '#lib/oauth/client-metadata.ts';
+import { sourcePrefix } from '#lib/platform/address.ts';
+import { digestOf } from '#lib/platform/canonical-json.ts';
+import { addSeconds } from '#lib/platform/clock.ts';
+import { randomToken, sha256 } from '#lib/platform/crypto.ts';
+import type { Ctx } from '#lib/platform/ctx.ts';
+import type { Db } from '#lib/platform/db.ts';
+import { Forbidden, LimitExceeded, Unavailable } from '#lib/platform/errors.ts';
+import { type GroupCommit, groupCommit, isConnectionLoss } from '#lib/platform/group-commit.ts';
+import { newId } from '#lib/platform/ids.ts';
+import { decide } from '#lib/policy/policies.ts';
+import type { Intake } from './intake.ts';
+import { type IntakeSource, intakeSource } from './store.ts';
+
+/** Quarantine ends by itself, in seconds, whatever nobody does. */
+export const quarantineSeconds = 24 * 3600;
+/** Secrets of dynamic clients live at most this long, in seconds, and are inert before an approval. */
+const secretLifetimeSeconds = 30 * 24 * 3600;
+
+export type RegisteredClient = {
+  clientId: string;
+  issuedAt: Date;
+  metadata: RegisteredMetadata;
+  /** Shown here once; only its digest is kept. */
+  secret?: { value: string; expiresAt: Date };
+};
+
+export type Registrar = {
+  /**
+   * Registers a client into quarantine (RFC 7591 §3): it gets an id and nothing else. The client row and its event
+   * are written in one statement, shared with whoever registers at the same moment; from birth the row names who
+   * answers for it, when it ends, and the handle that ends it.
+   *
+   * Throws `Forbidden` from a network registration is not taken from or where policy refuses, `LimitExceeded` over
+   * budget, `Unavailable` when it cannot be known whether the row was written.
+   */
+  registerClient(ctx: Ctx, metadata: ClientMetadata): Promise<RegisteredClient>;
+};
+
+type Row = { client: object; event: object };
+
+/** One registrar a process: it gathers registrations into shared statements. */
+export function createRegistrar(db: Db, intake: Intake): Registrar {
+  const write: GroupCommit<Row, void> = groupCommit({
+    maxRows: 64,
+    maxInFlight: 2,
+    isOutcomeUnknown: isConnectionLoss,
+    async run(rows) {
+      await db.hot.query({
+        name: 'register-clients',
+        text: insertClients,
+        values: [JSON.stringify(rows.map((row) => row.client)), JSON.stringify(rows.map((row) => row.event))],
+      });
+      return rows.map(() => undefined);
+    },
+  });
+
+  return {
+    async registerClient(ctx, metadata) {
+      if (!intake.accepts(ctx.address)) {
+        noteAnonymousRefusal(ctx, 'register', 'network');
+        throw new Forbidden('Registrations are not taken from this network.', { reason: 'network' });
+      }
+      await admit(ctx, intake);
+      const source = await intakeSource(ctx);
+      const now = ctx.clock.now();
+      const decision = decide(
+        'register',
+        {
+          client: { id: '', clientClass: classOf(metadata), redirect: redirectOf(metadata) },
+          sourceId: source.id,
+          at: now,
+        },
+        null,
+      );
+      if (decision.outcome === 'deny') {
+        noteAnonymousRefusal(ctx, 'register', 'policy');
+        throw new Forbidden(decision.reasons[0]?.text ?? 'Policy does not permit this registration.', {
+          reason: 'policy',
+        });
+      }
+      await intake.makeRoom(ctx, ctx.address);
+      const { row, registered } = toRows(ctx, metadata, source, now, decision.policyVersion);
+      try {
+        await write(row);
+      } catch (error) {
+        if (!(isConnectionLoss(error) && (await wasWritten(db, registered.clientId)))) {
+          throw new Unavailable('The registration could not be stored. Try again.', {}, { cause: error });
+        }
+      }
+      return registered;
+    },
+  };
+}
+
+async function admit(ctx: Ctx, intake: Intake): Promise<void> {
+  try {
+    await intake.admit(ctx.address);
+  } catch (error) {
+    if (error instanceof LimitExceeded)
+      noteAnonymousRefusal(ctx, 'register', `budget ${error.detail.refusal}`);
+    throw error;
+  }
+}
+
+/** After a lost connection the commit may or may not have happened: the id tells. */
+async function wasWritten(db: Db, clientId: string): Promise<boolean> {
+  try {
+    const { rowCount } = await db.hot.query('SELECT 1 FROM client WHERE id = $1', [clientId]);
+    return rowCount === 1;
+  } catch {
+    return false;
+  }
+}
+
+const clientColumns =
+  'id, kind, name, metadata, metadata_digest, fingerprint, redirect_uris, token_endpoint_auth_method, grant_types, jwks, ' +
+  'secret_digest, secret_expires_at, source_id, custodian, quarantine_ends_at, revocation_handle, source_address, ' +
+  'source_prefix, user_agent, registered_at';
+
+const insertClients = `WITH registered AS (
+  INSERT INTO client (${clientColumns})
+  SELECT ${clientColumns} FROM jsonb_populate_recordset(NULL::client, $1::jsonb)
+) ${insertEvents('$2')}`;
+
+function toRows(
+  ctx: Ctx,
+  metadata: ClientMetadata,
+  source: IntakeSource,
+  now: Date,
+  policyVersion: string,
+): { row: Row; registered: RegisteredClient } {
+  const clientId = newId('client');
+  const registeredMetadata = toRegisteredMetadata(metadata);
+  const metadataDigest = digestOf(registeredMetadata);
+  const prefix = sourcePrefix(ctx.address);
+  const needsSecret = metadata.tokenEndpointAuthMethod.startsWith('client_secret_');
+  const secret = needsSecret
+    ? { value: `css_${randomToken()}`, expiresAt: addSeconds(now, secretLifetimeSeconds) }
+    : undefined;
+  const quarantineEndsAt = addSeconds(now, quarantineSeconds);
+  const event = toEventRow(ctx, {
+    kind: 'client.register',
+    subjectId: clientId,
+    clientId,
+    data: {
+      kind: 'dynamic',
+      name: metadata.clientName?.slice(0, 200) ?? '',
+      metadataDigest,
+      redirectUris: registeredMetadata.redirect_uris,
+      tokenEndpointAuthMethod: metadata.tokenEndpointAuthMethod,
+      sourceId: source.id,
+      sourcePrefix: prefix,
+      quarantineEndsAt: quarantineEndsAt.toISOString(),
+      policyVersion,
+    },
+  });
+  const client = {
+    id: clientId,
+    kind: 'dynamic',
+    name: metadata.clientName ?? '',
+    metadata: registeredMetadata,
+    metadata_digest: metadataDigest,
+    fingerprint: toSoftwareFingerprint(metadata),
+    redirect_uris: registeredMetadata.redirect_uris,
+    token_endpoint_auth_method: metadata.tokenEndpointAuthMethod,
+    grant_types: metadata.grantTypes,
+    jwks: metadata.jwks,
+    secret_digest: secret ? sha256(secret.value) : null,
+    secret_expires_at: secret?.expiresAt ?? null,
+    source_id: source.id,
+    custodian: source.custodian,
+    quarantine_ends_at: quarantineEndsAt,
+    revocation_handle: randomToken(18),
+    source_address: ctx.address,
+    source_prefix: prefix,
+    user_agent: ctx.userAgent?.slice(0, 500) ?? null,
+    registered_at: now,
+  };
+  return {
+    row: { client, event },
+    registered: { clientId, issuedAt: now, metadata: registeredMetadata, ...(secret ? { secret } : {}) },
+  };
+}
+
+/** A client that only proves itself by key or secret and needs no person is a service; any other is interactive. */
+export function classOf(metadata: Pick<ClientMetadata, 'grantTypes'>): string {
+  return metadata.grantTypes.includes('authorization_code') ? 'interactive' : 'headless service';
+}
+
+export function redirectOf(metadata: Pick<ClientMetadata, 'redirectUris'>) {
+  const kinds = new Set(metadata.redirectUris.map((redirect) => redirect.kind));
+  if (kinds.size === 0) return 'none' as const;
+  // The least provable place decides: a mixed set is as good as its weakest redirect.
+  if (kinds.has('private-use scheme')) return 'private-use' as const;
+  return kinds.has('loopback') ? ('loopback' as const) : ('https' as const);
+}
