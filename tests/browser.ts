@@ -27,27 +27,35 @@ export async function launchBrowser(options: LaunchOptions = {}): Promise<Browse
   }
 }
 
-function launch(
+async function launch(
   executablePath: string,
   options: LaunchOptions,
   env: Record<string, string>,
 ): Promise<Browser> {
-  return chromium.launch({
-    ...options,
-    executablePath,
-    args: [
-      // A root user has no sandbox to drop into; everyone else keeps it.
-      ...(process.getuid?.() === 0 ? ['--no-sandbox'] : []),
-      '--disable-dev-shm-usage',
-      '--disable-background-networking',
-      '--disable-component-update',
-      '--disable-gpu',
-      '--font-render-hinting=none',
-      '--no-first-run',
-      ...(options.args ?? []),
-    ],
-    env: { ...process.env, ...env, ...options.env },
-  });
+  const start = (sandbox: boolean) =>
+    chromium.launch({
+      ...options,
+      executablePath,
+      chromiumSandbox: sandbox,
+      args: [
+        '--disable-dev-shm-usage',
+        '--disable-background-networking',
+        '--disable-component-update',
+        '--disable-gpu',
+        '--font-render-hinting=none',
+        '--no-first-run',
+        ...(options.args ?? []),
+      ],
+      env: { ...process.env, ...env, ...options.env },
+    });
+  // Root has no sandbox to drop into; everyone else keeps it where the kernel allows one.
+  if (process.getuid?.() === 0) return start(false);
+  try {
+    return await start(true);
+  } catch (error) {
+    if (!/sandbox/i.test(String(error))) throw error;
+    return start(false);
+  }
 }
 
 function findInstalled(): string | undefined {
