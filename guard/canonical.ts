@@ -36,3 +36,15 @@ export function digestOf(value: unknown): string {
 export function toolSetDigest(names: readonly string[]): string {
   return digestOf([...new Set(names)].sort());
 }
+
+/**
+ * Names what a reviewer saw of a tool: everything a server says about it but
+ * `_meta` and icons, which change without meaning. Gate and guard compare these.
+ */
+export function toolDefinitionDigest(tool: object): string {
+  const { name, title, description, inputSchema, outputSchema, annotations } = tool as Record<
+    string,
+    unknown
+  >;
+  return digestOf({ name, title, description, inputSchema, outputSchema, annotations });
+}

@@ -9,7 +9,7 @@
  * | `GET {issuer}/guards/feed?nonce=…&from=…` | | SSE; each `data:` is one JWS of `FeedMessage` |
  * | `GET {issuer}/guards/sync?nonce=…&from=…` | | 200 `{ messages: JWS[] }`, a heartbeat last |
  * | `POST {issuer}/guards/acks` | `{ ack: JWS of Ack }` | 204 |
- * | `POST {issuer}/guards/reports` | `{ report: JWS of Report }` | 200 `ReportReceipt`, or 409 `ReportReceipt` on a gap |
+ * | `POST {issuer}/guards/reports` | `{ report: JWS of Report }` | 200 `ReportReceipt`; a gap is stored as a finding, not refused |
  *
  * Everything but enrolment carries `Authorization: Guard <JWS of GuardAuth>`.
  * Refusals are problem documents (RFC 9457) with a `code` from `guardRefusalCodes`.
@@ -342,6 +342,14 @@ export const parseEntry = taggedBy('kind', {
     bindingId: text(64),
     cause: text(64),
   }),
+  /** Tokens ended before their time, and whole credential families; of no interest after `untilMs`, when all have expired. */
+  'credentials.ended': object({
+    ...entryHead,
+    kind: oneOf('credentials.ended'),
+    tokenIds: listOf(text(128), 10_000),
+    families: listOf(text(64), 10_000),
+    untilMs: whole(),
+  }),
   'server.changed': object({
     ...entryHead,
     kind: oneOf('server.changed'),
@@ -361,6 +369,7 @@ export type FeedEntry = EntryHead &
     | { kind: 'agent.changed'; agent: AgentFacts }
     | { kind: 'binding.changed'; binding: BindingFacts }
     | { kind: 'binding.ended'; bindingId: string; cause: string }
+    | { kind: 'credentials.ended'; tokenIds: string[]; families: string[]; untilMs: number }
     | { kind: 'server.changed'; server: ServerFacts; tools: ToolFacts[] }
     | { kind: 'policy.changed'; policy: PolicySlice }
     | { kind: 'keys.changed'; tokenKeys: PublicJwks }
@@ -381,6 +390,8 @@ const snapshot = object({
   policy: policySlice,
   tokenKeys: jwks,
   killedKeys: listOf(text(128)),
+  /** Tokens and families that ended before their time and could still be presented. */
+  endedCredentials: optional(listOf(object({ id: text(128), untilMs: whole() }))),
 });
 /** A whole slice; the same bytes for every guard of the server. */
 export type Snapshot = Infer<typeof snapshot>;

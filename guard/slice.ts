@@ -51,6 +51,8 @@ export class Slice {
   readonly agents = new Map<string, AgentFacts>();
   readonly bindings = new Map<string, BindingFacts>();
   readonly killedKeys = new Set<string>();
+  /** Token ids and families ended before their time, with the instant after which none of them can be presented. */
+  readonly endedCredentials = new Map<string, number>();
   readonly #toolsOfBinding = new WeakMap<BindingFacts, ReadonlyMap<string, BindingFacts['tools'][number]>>();
   readonly #digest = new SliceDigest();
   #tokenKeys: PublicJwks;
@@ -67,6 +69,7 @@ export class Slice {
     for (const binding of snapshot.bindings) this.#putBinding(binding);
     this.#tokenKeys = snapshot.tokenKeys;
     for (const kid of snapshot.killedKeys) this.#killKey(kid);
+    for (const { id, untilMs } of snapshot.endedCredentials ?? []) this.endedCredentials.set(id, untilMs);
     this.#keySet = this.#liveKeySet();
   }
 
@@ -92,6 +95,12 @@ export class Slice {
       }
       case 'binding.ended':
         this.#dropBinding(entry.bindingId);
+        break;
+      case 'credentials.ended':
+        for (const [id, untilMs] of this.endedCredentials) {
+          if (untilMs < entry.atMs) this.endedCredentials.delete(id);
+        }
+        for (const id of [...entry.tokenIds, ...entry.families]) this.endedCredentials.set(id, entry.untilMs);
         break;
       case 'server.changed':
         this.server = entry.server;
@@ -121,6 +130,10 @@ export class Slice {
   /** The keys that may have signed an access token: those in use less those killed. */
   keySet(): ReturnType<typeof createLocalJWKSet> {
     return this.#keySet;
+  }
+
+  knowsKey(kid: string): boolean {
+    return this.killedKeys.has(kid) || this.#tokenKeys.keys.some((key) => key.kid === kid);
   }
 
   /** The tools of a binding by exact name. */

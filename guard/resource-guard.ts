@@ -1,0 +1,935 @@
+import { randomUUID } from 'node:crypto';
+import type { Readable } from 'node:stream';
+import {
+  challengeAnswer,
+  type Denial,
+  denialResult,
+  errorAnswer,
+  failedCallResult,
+  plainAnswer,
+  resultAnswer,
+  unavailableAnswer,
+} from './answers.ts';
+import { digestOf, toolDefinitionDigest } from './canonical.ts';
+import type { Reason } from './decide/index.ts';
+import {
+  BodyTooLarge,
+  type GuardRequest,
+  type GuardResponse,
+  type UpstreamResponse,
+  type UpstreamServer,
+} from './exchange.ts';
+import type { FeedClient } from './feed-client.ts';
+import {
+  errorCodes,
+  isObject,
+  type Message,
+  MessageFault,
+  type Params,
+  type RequestId,
+  readMessage,
+} from './json-rpc.ts';
+import { Judge, type MethodRule, ruleFor, targetOf, type Verdict } from './judge.ts';
+import { type LiveExchange, LiveExchanges } from './live.ts';
+import {
+  accepts,
+  corsHeaders,
+  headerMismatch,
+  isModern,
+  outgoingHeaders,
+  passedHeaders,
+  preflightHeaders,
+} from './mcp-headers.ts';
+import { type FeedEntry, messageTypes } from './protocol.ts';
+import type { Reporter } from './reports.ts';
+import { EventRewriter, type Rewrite, rewriteResult } from './rewrite.ts';
+import { holderOf, Sessions, Tasks } from './sessions.ts';
+import type { Slice } from './slice.ts';
+import { SpoolFull } from './spool.ts';
+import {
+  namesUnknownKey,
+  type Principal,
+  resolvePrincipal,
+  type TokenRefusal,
+  TokenVerifier,
+  tokenType,
+  verifyCatalogueToken,
+} from './token.ts';
+
+/** Largest request body; the SDKs' own limit. */
+const maxRequestBytes = 4 * 1024 * 1024;
+/** Largest answer that is read whole because it has to be changed. */
+const maxRewrittenBytes = 16 * 1024 * 1024;
+/** Holder of the sessions the gate's own client begins. */
+const catalogueHolder = 'catalogue';
+const maxTtlMs = 60_000;
+
+/** Who is calling: an agent, or the gate reading the catalogue. */
+type Caller = { kind: 'agent'; principal: Principal } | { kind: 'catalogue' };
+type RequestMessage = Extract<Message, { kind: 'request' }>;
+
+/** Marks an answer that was ended from here, not by the caller or the server. */
+class CutShort extends Error {}
+
+/**
+ * Guards one MCP server: everything between the socket and the real server.
+ * Transport-free, so that the proxy and the library enforce the same.
+ */
+export class ResourceGuard {
+  readonly serverId: string;
+  readonly #feed: FeedClient;
+  readonly #reporter: Reporter;
+  readonly #issuer: string;
+  readonly #upstream: UpstreamServer;
+  readonly #allowedOrigins: ReadonlySet<string>;
+  readonly #verifier: TokenVerifier;
+  readonly #judge = new Judge();
+  readonly #live = new LiveExchanges();
+  readonly #sessions = new Sessions();
+  readonly #tasks = new Tasks();
+  readonly #seenDifferences = new Set<string>();
+  readonly #unsubscribe: () => void;
+
+  constructor(options: {
+    serverId: string;
+    feed: FeedClient;
+    reporter: Reporter;
+    issuer: string;
+    upstream: UpstreamServer;
+    /** Origins of web pages that may call, beside those on loopback. */
+    allowedOrigins?: readonly string[];
+  }) {
+    this.serverId = options.serverId;
+    this.#feed = options.feed;
+    this.#reporter = options.reporter;
+    this.#issuer = options.issuer;
+    this.#upstream = options.upstream;
+    this.#allowedOrigins = new Set(options.allowedOrigins);
+    this.#verifier = new TokenVerifier(options.issuer);
+    this.#unsubscribe = this.#followFeed();
+  }
+
+  /** Answers under way. */
+  get liveCount(): number {
+    return this.#live.size;
+  }
+
+  async close(): Promise<void> {
+    this.#unsubscribe();
+    this.#live.cutAll('guard_stopped');
+    await this.#upstream.close();
+  }
+
+  /** Protected resource metadata (RFC 9728), or null while the server is not known. */
+  metadata(): object | null {
+    const slice = this.#feed.slices.get(this.serverId);
+    if (!slice) return null;
+    return {
+      resource: slice.server.resource,
+      authorization_servers: [this.#issuer],
+      scopes_supported: ['mcp'],
+      bearer_methods_supported: ['header'],
+      resource_name: slice.server.name,
+    };
+  }
+
+  /** Decides about one request and carries it out. Never throws. */
+  async handle(request: GuardRequest): Promise<GuardResponse> {
+    let response: GuardResponse;
+    try {
+      response = await this.#handle(request);
+    } catch (cause) {
+      if (cause instanceof BodyTooLarge) response = plainAnswer(413, 'The body is too large.');
+      else response = plainAnswer(500, 'The guard failed; nothing was passed on.');
+    }
+    Object.assign(response.headers, corsHeaders);
+    return response;
+  }
+
+  async #handle(request: GuardRequest): Promise<GuardResponse> {
+    const { method, headers } = request;
+    if (headers.origin !== undefined && !this.#originAllowed(headers.origin))
+      return plainAnswer(403, 'This origin may not call here.');
+    if (method === 'OPTIONS') return { status: 204, headers: { ...preflightHeaders }, body: null };
+    if (!['POST', 'GET', 'DELETE', 'HEAD'].includes(method))
+      return plainAnswer(405, 'Method not allowed.', { allow: 'POST, GET, DELETE, OPTIONS' });
+    if (new URLSearchParams(request.query).has('access_token'))
+      return this.#challenge(request, 'token_in_query', {
+        error: 'invalid_request',
+        text: 'An access token belongs into the Authorization header.',
+      });
+    if (headers.authorization === undefined) return this.#challenge(request, 'token_missing');
+    const token = /^Bearer +([A-Za-z0-9._~+/-]+=*) *$/i.exec(headers.authorization)?.[1];
+    if (!token)
+      return this.#challenge(request, 'token_scheme', {
+        error: 'invalid_token',
+        text: 'A bearer access token is needed.',
+      });
+
+    const slice = this.#feed.slices.get(this.serverId);
+    if (!slice) return this.#unavailable(request);
+    const caller = await this.#identify(token, slice);
+    if ('code' in caller) return this.#refuseToken(request, caller);
+    switch (method) {
+      case 'POST':
+        return this.#post(request, caller);
+      case 'GET':
+        return this.#listen(request, caller);
+      case 'DELETE':
+        return this.#endSession(request, caller);
+      default:
+        return plainAnswer(405, 'Method not allowed.', { allow: 'POST, GET, DELETE, OPTIONS' });
+    }
+  }
+
+  // ── who calls ─────────────────────────────────────────────────────────────
+
+  /** A token that knows more than the feed has told makes the guard ask the gate, once. */
+  async #identify(token: string, slice: Slice): Promise<Caller | TokenRefusal> {
+    if (tokenType(token) === messageTypes.catalogue) {
+      const { server } = slice;
+      const expect = { feedKeys: this.#feed.feedKeys, issuer: this.#issuer, resource: server.resource };
+      const claims = await verifyCatalogueToken(token, { ...expect, nowMs: this.#feed.lease.gateNowMs() });
+      return 'code' in claims ? claims : { kind: 'catalogue' };
+    }
+    if (namesUnknownKey(token, slice)) await this.#feed.sync();
+    let current = this.#feed.slices.get(this.serverId) ?? slice;
+    const claims = await this.#verifier.verify(token, current, this.#feed.lease.gateNowMs());
+    if ('code' in claims) return claims;
+    let resolved = resolvePrincipal(claims, current, this.#feed.floors(), this.#feed.lease.gateNowMs());
+    if ('code' in resolved && resolved.newer) {
+      await this.#feed.sync();
+      current = this.#feed.slices.get(this.serverId) ?? current;
+      resolved = resolvePrincipal(claims, current, this.#feed.floors(), this.#feed.lease.gateNowMs());
+    }
+    return 'code' in resolved ? resolved : { kind: 'agent', principal: resolved };
+  }
+
+  #challenge(
+    request: GuardRequest,
+    reason: string,
+    error?: { error: 'invalid_token' | 'invalid_request'; text: string },
+  ): GuardResponse {
+    this.#reporter.countAnonymous(this.serverId, reason, request.address);
+    return this.#withoutBody(request, challengeAnswer(this.#metadataUrl(), error));
+  }
+
+  async #refuseToken(request: GuardRequest, refusal: TokenRefusal): Promise<GuardResponse> {
+    const { code, text, agentId, claims } = refusal;
+    if (!claims) return this.#challenge(request, code, { error: 'invalid_token', text });
+    if (agentId) this.#feed.noteRefused(this.serverId, agentId);
+    // Which call it was is part of the testimony, as far as the body can be read.
+    const message = request.method === 'POST' ? await this.#readQuietly(request) : null;
+    const target = message?.kind === 'request' ? targetOf(message.params) : undefined;
+    this.#reporter.record({
+      kind: 'call',
+      serverId: this.serverId,
+      outcome: 'refused',
+      evaluationId: randomUUID(),
+      method: message && message.kind !== 'response' ? message.method : request.method,
+      ...(target === undefined ? {} : { target }),
+      agentId: claims.cs.agent,
+      bindingId: claims.cs.binding,
+      bindingVersion: claims.cs.version,
+      clientId: claims.client_id,
+      subject: claims.sub,
+      tokenId: claims.jti,
+      reasons: [code],
+      policies: [],
+    });
+    const more = agentId
+      ? ` See ${new URL(`/agents/${encodeURIComponent(agentId)}`, this.#feed.consoleOrigin).href}`
+      : '';
+    return this.#withoutBody(
+      request,
+      challengeAnswer(this.#metadataUrl(), { error: 'invalid_token', text: text + more }),
+    );
+  }
+
+  async #readQuietly(request: GuardRequest): Promise<Message | null> {
+    try {
+      return readMessage(await request.body(maxRequestBytes));
+    } catch {
+      return null;
+    }
+  }
+
+  #withoutBody(request: GuardRequest, response: GuardResponse): GuardResponse {
+    return request.method === 'HEAD' ? { ...response, body: null } : response;
+  }
+
+  #metadataUrl(): string {
+    const resource = new URL(this.#feed.slices.get(this.serverId)?.server.resource ?? this.#issuer);
+    const path = resource.pathname === '/' ? '' : resource.pathname;
+    return `${resource.origin}/.well-known/oauth-protected-resource${path}`;
+  }
+
+  async #unavailable(request: GuardRequest): Promise<GuardResponse> {
+    const message = request.method === 'POST' ? await this.#readQuietly(request) : null;
+    return unavailableAnswer(message?.kind === 'request' ? message.id : null);
+  }
+
+  #originAllowed(origin: string): boolean {
+    if (this.#allowedOrigins.has(origin)) return true;
+    if (!URL.canParse(origin)) return false;
+    const { protocol, hostname, origin: parsed } = new URL(origin);
+    if (parsed !== origin) return false;
+    return protocol === 'http:' && ['localhost', '127.0.0.1', '[::1]'].includes(hostname);
+  }
+
+  // ── POST ──────────────────────────────────────────────────────────────────
+
+  async #post(request: GuardRequest, caller: Caller): Promise<GuardResponse> {
+    const { headers } = request;
+    if (!/^application\/json\s*(;|$)/i.test(headers['content-type'] ?? ''))
+      return plainAnswer(415, 'The body must be application/json.');
+    if (headers['content-encoding'] !== undefined && headers['content-encoding'] !== 'identity')
+      return plainAnswer(415, 'The body must not be encoded.');
+    if (!accepts(headers.accept, 'application/json') || !accepts(headers.accept, 'text/event-stream'))
+      return plainAnswer(406, 'The client must accept application/json and text/event-stream.');
+    let message: Message;
+    try {
+      message = readMessage(await request.body(maxRequestBytes));
+    } catch (cause) {
+      if (cause instanceof MessageFault) return errorAnswer(400, null, cause.code, cause.message);
+      throw cause;
+    }
+
+    const modern = message.kind !== 'response' && isModern(message, headers['mcp-protocol-version']);
+    if (modern) {
+      const mismatch = headerMismatch(message, headers);
+      if (mismatch) return errorAnswer(400, idOf(message), errorCodes.headerMismatch, mismatch);
+    }
+    const sessionId = modern ? undefined : headers['mcp-session-id'];
+    if (sessionId !== undefined && !this.#sessions.belongs(sessionId, holderOfCaller(caller)))
+      return errorAnswer(404, idOf(message), -32001, 'Session not found');
+
+    const slice = this.#feed.current(this.serverId);
+    const withoutLease =
+      message.kind !== 'response' && ['ping', 'notifications/cancelled'].includes(message.method);
+    if (!slice && !withoutLease) return unavailableAnswer(idOf(message));
+
+    if (message.kind !== 'request') return this.#forward(request, caller, message, modern, null);
+    if (caller.kind === 'catalogue') return this.#postAsCatalogue(request, caller, message, modern);
+    if (!slice) return this.#forward(request, caller, message, modern, null);
+    return this.#postAsAgent(request, caller.principal, message, modern, slice);
+  }
+
+  async #postAsCatalogue(
+    request: GuardRequest,
+    caller: Caller,
+    message: RequestMessage,
+    modern: boolean,
+  ): Promise<GuardResponse> {
+    if (!['initialize', 'ping', 'server/discover', 'tools/list'].includes(message.method))
+      return errorAnswer(
+        200,
+        message.id,
+        errorCodes.denied,
+        'A catalogue token reads lists and nothing else.',
+      );
+    return this.#forward(request, caller, message, modern, null);
+  }
+
+  async #postAsAgent(
+    request: GuardRequest,
+    principal: Principal,
+    message: RequestMessage,
+    modern: boolean,
+    slice: Slice,
+  ): Promise<GuardResponse> {
+    const rule = ruleFor(message.method);
+    switch (rule) {
+      case null:
+        this.#recordRefusal(principal, message, ['method_unknown']);
+        return errorAnswer(
+          modern ? 404 : 200,
+          message.id,
+          errorCodes.methodNotFound,
+          `The guard does not pass on ${JSON.stringify(message.method)}.`,
+        );
+      case 'refused':
+        this.#recordRefusal(principal, message, ['not_governed']);
+        return errorAnswer(
+          200,
+          message.id,
+          errorCodes.denied,
+          `Countersign refused ${message.method}: approvals name tools, and this agent was not approved for anything else on ${JSON.stringify(slice.server.name)}.`,
+        );
+      case 'nothing_listed':
+        return resultAnswer(message.id, emptyList(message.method, modern));
+      case 'task': {
+        const tool = this.#tasks.toolOf(message.params?.taskId, holderOf(principal));
+        if (tool === null) return errorAnswer(200, message.id, errorCodes.invalidParams, 'Task not found');
+        return this.#call(request, principal, message, modern, slice, tool, null);
+      }
+      case 'call': {
+        const name = message.params?.name;
+        if (typeof name !== 'string')
+          return errorAnswer(200, message.id, errorCodes.invalidParams, 'The call names no tool.');
+        return this.#call(request, principal, message, modern, slice, name, message.params?.arguments ?? {});
+      }
+      default:
+        return this.#forward(request, { kind: 'agent', principal }, message, modern, rule);
+    }
+  }
+
+  /** Decides about a call, or about a later leg of one, and carries it out. */
+  async #call(
+    request: GuardRequest,
+    principal: Principal,
+    message: RequestMessage,
+    modern: boolean,
+    slice: Slice,
+    tool: string,
+    given: unknown,
+  ): Promise<GuardResponse> {
+    const at = new Date(this.#feed.lease.gateNowMs());
+    const verdict = this.#judge.call(slice, principal, tool, given, at);
+    const evaluationId = randomUUID();
+    const facts = {
+      kind: 'call' as const,
+      serverId: this.serverId,
+      evaluationId,
+      method: message.method,
+      target: tool.slice(0, 2048),
+      ...principalFacts(principal),
+      ...(verdict.tool ? { toolClass: verdict.tool.class, toolRisk: verdict.tool.risk } : {}),
+      argumentsDigest: digestOf(given),
+      reasons: verdict.reasons.map(({ code }) => code).slice(0, 16),
+      policyVersion: verdict.policyVersion,
+      policies: verdict.policies.slice(0, 64),
+    };
+    const deny = (reasons: Reason[]) => {
+      this.#feed.noteRefused(this.serverId, principal.agent.id);
+      const codes = reasons.map(({ code }) => code);
+      this.#reporter.record({ ...facts, outcome: 'refused', reasons: codes });
+      return this.#denial(message, modern, {
+        evaluationId,
+        agent: principal.agent,
+        slice,
+        consoleOrigin: this.#feed.consoleOrigin,
+        tool,
+        reasons,
+        policies: verdict.policies,
+      });
+    };
+    if (!verdict.permitted) return deny(verdict.reasons);
+
+    const risky = verdict.tool?.risk === 'high';
+    if (risky) {
+      try {
+        await this.#reporter.recordDurably({ ...facts, outcome: 'accepted' });
+      } catch (cause) {
+        if (!(cause instanceof SpoolFull)) throw cause;
+        return deny([spoolFullReason]);
+      }
+      // Writing took time, in which the authority may have ended.
+      const now = this.#feed.current(this.serverId);
+      const still = now && resolvePrincipal(principal.claims, now, this.#feed.floors(), at.getTime());
+      if (!now) return unavailableAnswer(message.id);
+      if (!still || 'code' in still)
+        return challengeAnswer(this.#metadataUrl(), {
+          error: 'invalid_token',
+          text: 'The approval has ended.',
+        });
+    } else {
+      this.#reporter.record({ ...facts, outcome: 'accepted' });
+    }
+    this.#feed.noteAccepted(principal.agent.id);
+    const startedAtMs = at.getTime();
+    const completed = (outcome: 'answered' | 'failed' | 'cut') => {
+      if (!risky) return;
+      const durationMs = Math.max(0, this.#feed.lease.gateNowMs() - startedAtMs);
+      this.#reporter.record({
+        kind: 'completed',
+        serverId: this.serverId,
+        evaluationId,
+        outcome,
+        durationMs,
+      });
+    };
+    return this.#forward(request, { kind: 'agent', principal }, message, modern, 'call', { tool, completed });
+  }
+
+  #denial(message: RequestMessage, modern: boolean, denial: Denial): GuardResponse {
+    const result = denialResult(denial, modern);
+    if (message.method === 'tools/call') return resultAnswer(message.id, result);
+    return errorAnswer(
+      200,
+      message.id,
+      errorCodes.denied,
+      denial.reasons.map(({ text }) => text).join(' '),
+      result,
+    );
+  }
+
+  #recordRefusal(principal: Principal, message: RequestMessage, reasons: string[]): void {
+    const target = targetOf(message.params);
+    this.#reporter.record({
+      kind: 'call',
+      serverId: this.serverId,
+      outcome: 'refused',
+      evaluationId: randomUUID(),
+      method: message.method,
+      ...(target === undefined ? {} : { target }),
+      ...principalFacts(principal),
+      reasons,
+      policies: [],
+    });
+  }
+
+  // ── passing on ────────────────────────────────────────────────────────────
+
+  async #forward(
+    request: GuardRequest,
+    caller: Caller,
+    message: Message,
+    modern: boolean,
+    rule: MethodRule | null,
+    call?: { tool: string; completed(outcome: 'answered' | 'failed' | 'cut'): void },
+  ): Promise<GuardResponse> {
+    const under = this.#begin(request, caller, call?.tool ?? null);
+    const id = idOf(message);
+    let settled = false;
+    const finish = (outcome: 'answered' | 'failed' | 'cut') => {
+      if (settled) return;
+      settled = true;
+      under.end();
+      call?.completed(outcome);
+    };
+    try {
+      const body = outgoingBody(message, modern);
+      const headers = outgoingHeaders(request.headers, modern, 'POST');
+      const upstream = await this.#upstream.send({ method: 'POST', headers, body, signal: under.signal });
+      const method = message.kind === 'response' ? null : message.method;
+      const sessionId = upstream.headers['mcp-session-id'];
+      if (method === 'initialize' && sessionId && upstream.status === 200)
+        this.#bindSession(sessionId, caller);
+      const failure = this.#upstreamFailure(request, upstream, message, modern);
+      if (failure) {
+        upstream.body.resume();
+        finish('failed');
+        return failure;
+      }
+      const answer = { status: upstream.status, headers: passedHeaders(upstream) };
+      const rewrite = this.#rewriteFor(caller, message, modern, rule, call?.tool ?? null);
+      const type = (upstream.headers['content-type'] ?? '').toLowerCase();
+      if (type.startsWith('text/event-stream')) {
+        answer.headers['x-accel-buffering'] = 'no';
+        const listens = method === 'subscriptions/listen';
+        const stream = rewrite || listens ? new EventRewriter(rewrite ?? unchanged) : null;
+        if (listens && stream && caller.kind === 'agent' && wantsToolChanges(message))
+          under.listen(stream, id);
+        return { ...answer, body: this.#stream(upstream.body, stream, under, finish) };
+      }
+      if (!rewrite) return { ...answer, body: this.#stream(upstream.body, null, under, finish) };
+      const whole = await readWhole(upstream.body, maxRewrittenBytes);
+      if (under.wasCut()) throw new CutShort();
+      finish('answered');
+      return { ...answer, body: rewriteWhole(whole, rewrite) };
+    } catch {
+      const cut = under.wasCut();
+      finish(cut ? 'cut' : 'failed');
+      if (cut) return this.#answerCut(id);
+      return this.#unreachable(message, modern);
+    }
+  }
+
+  /** Registers an answer under way, so that it ends when its authority does. */
+  #begin(request: GuardRequest, caller: Caller, tool: string | null) {
+    const abort = new AbortController();
+    const onGone = () => abort.abort();
+    if (request.signal.aborted) onGone();
+    else request.signal.addEventListener('abort', onGone, { once: true });
+    let cut = false;
+    const live: LiveExchange | null =
+      caller.kind === 'agent'
+        ? {
+            principal: caller.principal,
+            tool,
+            listener: null,
+            cut: () => {
+              cut = true;
+              abort.abort();
+            },
+          }
+        : null;
+    const forget = live ? this.#live.add(live) : () => {};
+    return {
+      signal: abort.signal,
+      wasCut: () => cut,
+      end: () => {
+        forget();
+        request.signal.removeEventListener('abort', onGone);
+      },
+      abort: () => abort.abort(),
+      listen: (stream: EventRewriter, subscriptionId: RequestId | null) => {
+        if (live) live.listener = { stream, subscriptionId };
+      },
+    };
+  }
+
+  /** Ties server, rewriter and caller together: any end, or a cut, ends all three. */
+  #stream(
+    body: Readable,
+    through: EventRewriter | null,
+    under: { signal: AbortSignal; abort(): void; wasCut(): boolean },
+    finish: (outcome: 'answered' | 'failed' | 'cut') => void,
+  ): Readable {
+    const out = through ? body.pipe(through) : body;
+    const onAbort = () => {
+      out.destroy();
+      body.destroy();
+    };
+    if (under.signal.aborted) onAbort();
+    else under.signal.addEventListener('abort', onAbort, { once: true });
+    // Destroying a stream that something still reads makes it complain; there is nobody left to tell.
+    body.on('error', () => out.destroy());
+    out.on('error', () => {});
+    out.on('end', () => finish('answered'));
+    out.on('close', () => {
+      finish(under.wasCut() ? 'cut' : out.readableEnded ? 'answered' : 'failed');
+      under.abort();
+    });
+    return out;
+  }
+
+  #rewriteFor(
+    caller: Caller,
+    message: Message,
+    modern: boolean,
+    rule: MethodRule | null,
+    tool: string | null,
+  ): Rewrite | null {
+    if (message.kind !== 'request') return null;
+    if (caller.kind === 'catalogue') return null;
+    const { principal } = caller;
+    if (rule === 'list') return (each) => this.#filterLists(each, principal, modern);
+    if (message.method === 'initialize' || message.method === 'server/discover') return withoutUngoverned;
+    const mayBeginTask = rule === 'call' && tool !== null && (modern || isObject(message.params?.task));
+    if (mayBeginTask) return (each) => this.#noteTask(each, principal, tool);
+    return null;
+  }
+
+  #filterLists(
+    message: Record<string, unknown>,
+    principal: Principal,
+    modern: boolean,
+  ): Record<string, unknown> {
+    return rewriteResult(message, (result) => {
+      const filtered = { ...result };
+      if (Array.isArray(result.tools)) {
+        this.#noteDifferences(result.tools);
+        const slice = this.#feed.current(this.serverId);
+        const at = new Date(this.#feed.lease.gateNowMs());
+        filtered.tools = result.tools.filter(
+          (tool) =>
+            slice !== null &&
+            isObject(tool) &&
+            typeof tool.name === 'string' &&
+            this.#judge.lists(slice, principal, tool.name, at),
+        );
+      }
+      if (Array.isArray(result.tasks)) {
+        const holder = holderOf(principal);
+        filtered.tasks = result.tasks.filter(
+          (task) => isObject(task) && this.#tasks.toolOf(task.taskId, holder) !== null,
+        );
+      }
+      if (modern) {
+        // What one agent may see is nothing for a shared cache, nor for long.
+        filtered.cacheScope = 'private';
+        filtered.ttlMs = Math.min(typeof result.ttlMs === 'number' ? result.ttlMs : 0, maxTtlMs);
+      }
+      return filtered;
+    });
+  }
+
+  #noteTask(message: Record<string, unknown>, principal: Principal, tool: string): Record<string, unknown> {
+    if (isObject(message.result)) {
+      const { task, taskId } = message.result;
+      const id = isObject(task) ? task.taskId : taskId;
+      if (typeof id === 'string') this.#tasks.bind(id, holderOf(principal), tool);
+    }
+    return message;
+  }
+
+  /** Reports, once each, a tool whose definition is not the one that was reviewed. */
+  #noteDifferences(tools: unknown[]): void {
+    const slice = this.#feed.slices.get(this.serverId);
+    if (!slice) return;
+    for (const tool of tools) {
+      if (!isObject(tool) || typeof tool.name !== 'string') continue;
+      const reviewed = slice.tools.get(tool.name);
+      if (!reviewed) continue;
+      const digest = toolDefinitionDigest(tool);
+      const key = `${tool.name} ${reviewed.definitionDigest} ${digest}`;
+      if (digest === reviewed.definitionDigest || this.#seenDifferences.has(key)) continue;
+      if (this.#seenDifferences.size > 10_000) this.#seenDifferences.clear();
+      this.#seenDifferences.add(key);
+      this.#reporter.record({
+        kind: 'condition',
+        condition: 'tools_differ',
+        serverId: this.serverId,
+        detail: JSON.stringify({ tool: tool.name, reviewed: reviewed.definitionDigest, found: digest }).slice(
+          0,
+          1024,
+        ),
+      });
+    }
+  }
+
+  // ── what the server answered ──────────────────────────────────────────────
+
+  /**
+   * Answers of the real server that must not reach the caller as they are: its
+   * 401 and 403 are about the guard's credential, and would make the caller
+   * throw its own away.
+   */
+  #upstreamFailure(
+    request: GuardRequest,
+    upstream: UpstreamResponse,
+    message: Message,
+    modern: boolean,
+  ): GuardResponse | null {
+    const { status } = upstream;
+    if (status < 300) return null;
+    const sessionId = request.headers['mcp-session-id'];
+    if (status === 404 && sessionId !== undefined && !modern) {
+      this.#sessions.forget(sessionId);
+      return errorAnswer(404, idOf(message), -32001, 'Session not found');
+    }
+    if (status >= 400 && status < 500 && ![401, 403, 407].includes(status)) return null;
+    const refusedUs = status === 401 || status === 403;
+    const text = refusedUs
+      ? 'The MCP server refused the credential the guard has for it. This is not about your access token: an administrator has to look at the server in Countersign.'
+      : `The MCP server behind the guard answered ${status}.`;
+    return this.#failure(message, modern, text);
+  }
+
+  #unreachable(message: Message, modern: boolean): GuardResponse {
+    return this.#failure(message, modern, 'The MCP server behind the guard cannot be reached.');
+  }
+
+  #failure(message: Message, modern: boolean, text: string): GuardResponse {
+    if (message.kind === 'request' && message.method === 'tools/call')
+      return resultAnswer(message.id, failedCallResult(text, modern));
+    return errorAnswer(502, idOf(message), errorCodes.internalError, text);
+  }
+
+  /** The authority ended while the call was under way; its result is not for this caller any more. */
+  #answerCut(id: RequestId | null): GuardResponse {
+    if (!this.#feed.lease.live()) return unavailableAnswer(id);
+    return challengeAnswer(this.#metadataUrl(), {
+      error: 'invalid_token',
+      text: 'The approval ended during the call.',
+    });
+  }
+
+  // ── sessions and streams (revisions up to 2025-11-25) ─────────────────────
+
+  async #listen(request: GuardRequest, caller: Caller): Promise<GuardResponse> {
+    const { headers } = request;
+    if (!accepts(headers.accept, 'text/event-stream'))
+      return plainAnswer(406, 'The client must accept text/event-stream.');
+    const sessionId = headers['mcp-session-id'];
+    if (sessionId !== undefined && !this.#sessions.belongs(sessionId, holderOfCaller(caller)))
+      return errorAnswer(404, null, -32001, 'Session not found');
+    if (!this.#feed.current(this.serverId)) return unavailableAnswer(null);
+    const under = this.#begin(request, caller, null);
+    try {
+      const outgoing = outgoingHeaders(request.headers, false, 'GET');
+      const upstream = await this.#upstream.send({
+        method: 'GET',
+        headers: outgoing,
+        body: null,
+        signal: under.signal,
+      });
+      const type = (upstream.headers['content-type'] ?? '').toLowerCase();
+      if (upstream.status !== 200 || !type.startsWith('text/event-stream')) {
+        upstream.body.resume();
+        under.end();
+        if (upstream.status === 404 && sessionId !== undefined) {
+          this.#sessions.forget(sessionId);
+          return errorAnswer(404, null, -32001, 'Session not found');
+        }
+        const offersNone = [400, 404, 405, 406].includes(upstream.status);
+        return offersNone
+          ? plainAnswer(405, 'This server offers no stream.', { allow: 'POST, DELETE, OPTIONS' })
+          : plainAnswer(502, 'The MCP server behind the guard does not answer.');
+      }
+      // A resumed stream may bring the answer to an earlier list.
+      const { principal } = caller.kind === 'agent' ? caller : { principal: null };
+      const stream = new EventRewriter(
+        principal ? (each) => this.#filterReplayed(each, principal) : unchanged,
+      );
+      under.listen(stream, null);
+      const answer = { status: 200, headers: { ...passedHeaders(upstream), 'x-accel-buffering': 'no' } };
+      return { ...answer, body: this.#stream(upstream.body, stream, under, () => under.end()) };
+    } catch {
+      under.end();
+      return under.wasCut()
+        ? this.#answerCut(null)
+        : plainAnswer(502, 'The MCP server behind the guard cannot be reached.');
+    }
+  }
+
+  #filterReplayed(message: Record<string, unknown>, principal: Principal): Record<string, unknown> {
+    const { result } = message;
+    if (!isObject(result) || !(Array.isArray(result.tools) || Array.isArray(result.tasks))) return message;
+    return this.#filterLists(message, principal, false);
+  }
+
+  async #endSession(request: GuardRequest, caller: Caller): Promise<GuardResponse> {
+    const sessionId = request.headers['mcp-session-id'];
+    if (sessionId === undefined) return plainAnswer(400, 'The request names no session.');
+    if (!this.#sessions.belongs(sessionId, holderOfCaller(caller)))
+      return errorAnswer(404, null, -32001, 'Session not found');
+    const status = await this.#deleteUpstreamSession(sessionId);
+    this.#sessions.forget(sessionId);
+    return { status: status === 405 ? 405 : 200, headers: {}, body: null };
+  }
+
+  #bindSession(sessionId: string, caller: Caller): void {
+    const agentId = caller.kind === 'agent' ? caller.principal.agent.id : null;
+    for (const evicted of this.#sessions.bind(sessionId, holderOfCaller(caller), agentId))
+      void this.#deleteUpstreamSession(evicted);
+  }
+
+  async #deleteUpstreamSession(sessionId: string): Promise<number> {
+    try {
+      const { status, body } = await this.#upstream.send({
+        method: 'DELETE',
+        headers: { 'mcp-session-id': sessionId },
+        body: null,
+        signal: AbortSignal.timeout(5_000),
+      });
+      body.resume();
+      return status;
+    } catch {
+      return 502;
+    }
+  }
+
+  // ── following the feed ────────────────────────────────────────────────────
+
+  #followFeed(): () => void {
+    const onChanged = (slice: Slice, entries: readonly FeedEntry[]) => {
+      if (slice.serverId !== this.serverId) return;
+      this.#live.cutUnauthorised(slice);
+      this.#endDeadSessions(slice);
+      const everyone = entries.some(({ kind }) => kind === 'policy.changed' || kind === 'server.changed');
+      const agents = new Set(
+        entries.flatMap((entry) => (entry.kind === 'binding.changed' ? [entry.binding.agentId] : [])),
+      );
+      if (everyone || agents.size > 0) this.#live.announceTools((agentId) => everyone || agents.has(agentId));
+    };
+    const onReplaced = (serverId: string) => {
+      if (serverId !== this.serverId) return;
+      const slice = this.#feed.slices.get(serverId) ?? null;
+      this.#live.cutUnauthorised(slice);
+      if (slice) this.#endDeadSessions(slice);
+    };
+    // What runs on without proof could be running on a revoked approval.
+    const onLease = (live: boolean) => {
+      if (!live) this.#live.cutAll('lease_lost');
+    };
+    this.#feed.on('changed', onChanged);
+    this.#feed.on('replaced', onReplaced);
+    this.#feed.on('lease', onLease);
+    return () => {
+      this.#feed.off('changed', onChanged);
+      this.#feed.off('replaced', onReplaced);
+      this.#feed.off('lease', onLease);
+    };
+  }
+
+  #endDeadSessions(slice: Slice): void {
+    const alive = new Set([...slice.bindings.values()].map(({ agentId }) => agentId));
+    const isDead = (agentId: string) => slice.agents.get(agentId)?.state !== 'active' || !alive.has(agentId);
+    for (const sessionId of this.#sessions.takeDead(isDead)) void this.#deleteUpstreamSession(sessionId);
+  }
+}
+
+const spoolFullReason: Reason = {
+  code: 'spool_full',
+  text: 'High-risk calls are recorded before they are made, and the guard has no room left for records.',
+  remedy: 'The guard needs its connection to Countersign, or more room; an administrator can see to it.',
+};
+
+const unchanged: Rewrite = (message) => message;
+
+function holderOfCaller(caller: Caller): string {
+  return caller.kind === 'agent' ? holderOf(caller.principal) : catalogueHolder;
+}
+
+function principalFacts({ claims, agent, binding }: Principal) {
+  return {
+    agentId: agent.id,
+    bindingId: binding.id,
+    bindingVersion: binding.version,
+    clientId: claims.client_id,
+    subject: claims.sub,
+    tokenId: claims.jti,
+  };
+}
+
+function idOf(message: Message): RequestId | null {
+  return message.kind === 'request' ? message.id : null;
+}
+
+/** A subscription to resources would tell about what nobody approved. */
+function outgoingBody(message: Message, modern: boolean): string {
+  if (message.kind !== 'request' || !modern || message.method !== 'subscriptions/listen') return message.body;
+  const notifications = message.params?.notifications;
+  if (!isObject(notifications)) return message.body;
+  const {
+    resourceSubscriptions: _,
+    resourcesListChanged: __,
+    promptsListChanged: ___,
+    ...kept
+  } = notifications;
+  return JSON.stringify({ ...JSON.parse(message.body), params: { ...message.params, notifications: kept } });
+}
+
+function wantsToolChanges(message: Message): boolean {
+  const notifications = message.kind === 'request' ? message.params?.notifications : undefined;
+  return isObject(notifications) && notifications.toolsListChanged === true;
+}
+
+/** What the guard does not let through is not advertised either. */
+function withoutUngoverned(message: Record<string, unknown>): Record<string, unknown> {
+  return rewriteResult(message, (result) => {
+    if (!isObject(result.capabilities)) return result;
+    const { prompts: _, resources: __, completions: ___, ...capabilities } = result.capabilities;
+    return { ...result, capabilities };
+  });
+}
+
+function emptyList(method: string, modern: boolean): Params {
+  const member = { 'prompts/list': 'prompts', 'resources/list': 'resources' }[method] ?? 'resourceTemplates';
+  return { ...(modern ? { resultType: 'complete', ttlMs: 0, cacheScope: 'private' } : {}), [member]: [] };
+}
+
+async function readWhole(body: Readable, maxBytes: number): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  for await (const chunk of body as AsyncIterable<Buffer>) {
+    bytes += chunk.length;
+    if (bytes > maxBytes) throw new RangeError('the answer is too large to be filtered');
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks);
+}
+
+/** What cannot be read cannot be filtered, so it is not passed on. */
+function rewriteWhole(whole: Buffer, rewrite: Rewrite): string | Buffer {
+  if (whole.length === 0) return whole;
+  const message: unknown = JSON.parse(whole.toString('utf8'));
+  if (!isObject(message)) throw new TypeError('the answer is not a message');
+  const rewritten = rewrite(message);
+  return rewritten === message ? whole : JSON.stringify(rewritten);
+}
+
+export type { Verdict };
