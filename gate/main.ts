@@ -13,6 +13,7 @@ import { newId } from '#lib/platform/ids.ts';
 import { createApiApp } from './api/app.ts';
 import { type ConsoleTarget, createConsoleProxy } from './console-proxy.ts';
 import { type Caller, ctxOf, type Gate } from './context.ts';
+import { FeedHub } from './guards/feed-hub.ts';
 import {
   answerJson,
   answerReadiness,
@@ -81,7 +82,9 @@ export async function startGate(options: GateOptions): Promise<RunningGate> {
     clock: options.clock ?? systemClock,
     log: options.log,
   };
-  const front = createFront(gate, options);
+  const feed = new FeedHub(gate);
+  await feed.start();
+  const front = createFront(gate, feed, options);
   const system = () => ctxOf(gate, { actor: systemActor('gate') });
 
   const verbServer = options.verbSocket ? await listenForVerbs(gate, options, options.verbSocket) : null;
@@ -115,6 +118,7 @@ export async function startGate(options: GateOptions): Promise<RunningGate> {
     async close() {
       clearInterval(widen);
       clearInterval(flush);
+      await feed.close();
       await Promise.all([...listeners, ...(verbServer ? [verbServer] : [])].map(closeServer));
       front.close();
       await flushAnonymousRefusals(system()).catch((error) =>
@@ -133,13 +137,13 @@ function refuseOverlap(issuer: string, consoleOrigin: string): void {
 
 type Handle = (incoming: IncomingMessage, outgoing: ServerResponse) => void;
 
-function createFront(gate: Gate, options: GateOptions): { handle: Handle; close(): void } {
+function createFront(gate: Gate, feed: FeedHub, options: GateOptions): { handle: Handle; close(): void } {
   const issuerHost = new URL(gate.site.issuer).host;
   const consoleHost = new URL(gate.site.consoleOrigin).host;
   const trustedProxies = parseRanges(gate.config.trustedProxies);
   const checks = { ...gateChecks, ...options.readiness };
   const load = measureLoad();
-  const oauth = createOAuthApp(gate);
+  const oauth = createOAuthApp(gate, feed);
   const api = createApiApp(gate);
   const proxy = options.console
     ? createConsoleProxy({

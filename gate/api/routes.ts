@@ -1,6 +1,13 @@
+import { guardRoutes } from './guards.ts';
 import { peopleRoutes } from './people.ts';
+import { revocationRoutes } from './revocations.ts';
 import type { ApiRoute } from './route.ts';
 import { serverRoutes } from './servers.ts';
 
 /** Every operation of `/api/v1`: one file a noun, one line here. */
-export const apiRoutes: readonly ApiRoute[] = [...peopleRoutes, ...serverRoutes];
+export const apiRoutes: readonly ApiRoute[] = [
+  ...guardRoutes,
+  ...peopleRoutes,
+  ...revocationRoutes,
+  ...serverRoutes,
+];

@@ -1,6 +1,8 @@
 import type { HttpBindings } from '@hono/node-server';
 import { Hono } from 'hono';
 import type { Caller, Gate } from '../context.ts';
+import type { FeedHub } from '../guards/feed-hub.ts';
+import { registerGuards } from '../guards/routes.ts';
 import { methodNotAllowed } from '../method.ts';
 import { registerRegister } from './register.ts';
 
@@ -16,7 +18,7 @@ const registers: readonly Register[] = [registerRegister];
  * The issuer host. No cookie is ever read or set here: redirects to loopback clients carry every cookie of this
  * host's name. Errors nobody foresaw are answered as `server_error` without their message (RFC 6749 §5.2 shape).
  */
-export function createOAuthApp(gate: Gate): OAuthApp {
+export function createOAuthApp(gate: Gate, feed: FeedHub): OAuthApp {
   const app: OAuthApp = new Hono();
   app.onError((error, c) => {
     gate.log.error({ err: error, traceId: c.env.caller.traceId, path: c.req.path }, 'request failed');
@@ -33,5 +35,6 @@ export function createOAuthApp(gate: Gate): OAuthApp {
     (c) => methodNotAllowed(app, c) ?? c.json({ error: 'not_found' }, 404, { 'cache-control': 'no-store' }),
   );
   for (const register of registers) register(app, gate);
+  registerGuards(app, gate, feed);
   return app;
 }
