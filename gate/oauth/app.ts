@@ -4,6 +4,7 @@ import type { Caller, Gate } from '../context.ts';
 import type { FeedHub } from '../guards/feed-hub.ts';
 import { registerGuards } from '../guards/routes.ts';
 import { methodNotAllowed } from '../method.ts';
+import { registerAuthorize } from './authorize.ts';
 import { registerRegister } from './register.ts';
 
 /** Who asks, as the front door established it: address and request id. Handlers make their context from it. */
@@ -12,7 +13,7 @@ export type OAuthApp = Hono<OAuthEnv>;
 export type Register = (app: OAuthApp, gate: Gate) => void;
 
 /** The endpoints of the issuer host, one file each. */
-const registers: readonly Register[] = [registerRegister];
+const registers: readonly Register[] = [registerAuthorize, registerRegister];
 
 /**
  * The issuer host. No cookie is ever read or set here: redirects to loopback clients carry every cookie of this

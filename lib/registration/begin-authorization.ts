@@ -1,0 +1,173 @@
+import { noteAnonymousRefusal } from '#lib/audit/refusals.ts';
+import { describeRedirect } from '#lib/evidence/dossier.ts';
+import {
+  type AuthorizationPageError,
+  checkAuthorizationRequest,
+  readAuthorizationRequest,
+  resolveRedirectUri,
+} from '#lib/oauth/authorization-request.ts';
+import { toErrorRedirect } from '#lib/oauth/authorization-response.ts';
+import type { OAuthErrorCode } from '#lib/oauth/oauth-error.ts';
+import { findResource } from '#lib/oauth/resource.ts';
+import { sha256, type Vault } from '#lib/platform/crypto.ts';
+import { type Ctx, consoleUrl } from '#lib/platform/ctx.ts';
+import { sealHandle } from './authorization-handle.ts';
+import { findClient, type KnownClient } from './known-client.ts';
+
+/** What the browser at the authorization endpoint is answered. Nothing was written to decide it. */
+export type AuthorizationAnswer =
+  /** Go on to the console, with everything in a sealed one-use handle. */
+  | { kind: 'continue'; location: string }
+  /** Tell the client, where its redirect can be trusted with an error. */
+  | { kind: 'redirect'; location: string }
+  /** Tell the person only. `invalid_client` makes a client that asks for JSON register again. */
+  | { kind: 'page'; error: OAuthErrorCode; title: string; description: string; tombstone: boolean };
+
+/** A client that registered this recently started its own clock then; seconds. */
+const freshRegistrationSeconds = 120;
+
+/** First sight of an authorize URL, so that a reload does not restart the client's clock. Memory only, bounded. */
+const firstSeen = new Map<string, number>();
+const maxFirstSeen = 20_000;
+
+/**
+ * The authorization endpoint (RFC 6749 §3.1, RFC 9700 §2.1): checks the request in an order in which nobody is
+ * redirected anywhere a person has not reason to go, and hands the browser on to the console. Reads only; every GET
+ * of one URL gives the same answer.
+ */
+export async function beginAuthorization(
+  ctx: Ctx & { vault: Vault },
+  query: string,
+): Promise<AuthorizationAnswer> {
+  const parameters = readAuthorizationRequest(query);
+  if (!parameters.ok) return page(ctx, parameters.error);
+  const found = await findClient(ctx, parameters.value.clientId);
+  if (!found.found) {
+    if (found.because === 'document') {
+      return page(ctx, { error: 'invalid_request', description: found.description });
+    }
+    return page(ctx, {
+      error: 'invalid_client',
+      description: 'This client is not registered here. It has to register again.',
+    });
+  }
+  const { client } = found;
+  if (client.forgottenAt && client.forgottenCause !== 'unclaimed') {
+    return tombstone(ctx, client);
+  }
+  const redirect = resolveRedirectUri(parameters.value, client.redirectUris);
+  if (!redirect.ok) return page(ctx, redirect.error);
+  const checked = checkAuthorizationRequest(parameters.value, redirect.value);
+  const tell = (error: OAuthErrorCode, description: string, state: string | null) =>
+    refuseRequest(ctx, client, { redirectUri: redirect.value.redirectUri, error, description, state });
+  if (!checked.ok) return tell(checked.error.error, checked.error.description, checked.error.state);
+  if (!client.grantTypes.includes('authorization_code')) {
+    return tell(
+      'unauthorized_client',
+      'This client is not registered for the authorization_code grant.',
+      checked.value.state,
+    );
+  }
+  const resource = await chooseResource(ctx, checked.value.resource);
+  if (resource === 'unknown') {
+    return tell('invalid_target', 'The requested resource is not a server known here.', checked.value.state);
+  }
+  const { redirectUri, codeChallenge, state } = checked.value;
+  const now = ctx.clock.now();
+  const sealed = sealHandle(ctx.vault, {
+    clientId: client.id,
+    redirectUri,
+    codeChallenge,
+    state,
+    resource,
+    scope: (parameters.value.values.get('scope') ?? '').slice(0, 2_000),
+    firstSeenAt: firstSeenAt(client, sha256(`${client.id} ${redirectUri} ${codeChallenge} ${state}`), now),
+    issuedAt: now,
+    address: ctx.address,
+    userAgent: ctx.userAgent?.slice(0, 300) ?? null,
+  });
+  return { kind: 'continue', location: consoleUrl(ctx.site, `/claim?handle=${sealed}`) };
+}
+
+/** A fresh registration is when the client's clock started; else the first time anybody opened this very URL. */
+function firstSeenAt(client: KnownClient, key: string, now: Date): Date {
+  if (client.kind === 'dynamic' && client.registeredAt) {
+    const age = now.getTime() - client.registeredAt.getTime();
+    if (age >= 0 && age < freshRegistrationSeconds * 1000) return client.registeredAt;
+  }
+  const known = firstSeen.get(key);
+  if (known !== undefined && known <= now.getTime()) return new Date(known);
+  const oldest = firstSeen.keys().next();
+  if (firstSeen.size >= maxFirstSeen && !oldest.done) firstSeen.delete(oldest.value);
+  firstSeen.set(key, now.getTime());
+  return now;
+}
+
+/** The canonical resource, null when the client named none and there is a choice, or `unknown` (RFC 8707 §2). */
+async function chooseResource(ctx: Ctx, requested: string | null): Promise<string | null | 'unknown'> {
+  const servers = await ctx.db.prisma.mcpServer.findMany({
+    where: { state: 'active' },
+    select: { resource: true },
+  });
+  const known = servers.map((server) => server.resource);
+  if (requested !== null) return findResource(known, requested) ?? 'unknown';
+  return known.length === 1 ? (known[0] as string) : null;
+}
+
+/**
+ * A faulty request from a known client with a matching redirect. Clients nobody has approved must not turn this
+ * endpoint into an open redirector (RFC 9700 §4.11.2): their people read the error here. A loopback redirect leads to
+ * the person's own machine and is always told.
+ */
+async function refuseRequest(
+  ctx: Ctx,
+  client: KnownClient,
+  error: { redirectUri: string; error: OAuthErrorCode; description: string; state: string | null },
+): Promise<AuthorizationAnswer> {
+  noteAnonymousRefusal(ctx, 'authorize', error.error);
+  const isTrusted =
+    describeRedirect(error.redirectUri).place === 'this computer' ||
+    (await ctx.db.prisma.instance.findFirst({
+      where: { clientId: client.id, state: 'active' },
+      select: { id: true },
+    })) !== null;
+  if (!isTrusted) {
+    return {
+      kind: 'page',
+      error: error.error,
+      title: 'This sign-in request is faulty',
+      description: `${error.description}.`,
+      tombstone: false,
+    };
+  }
+  return { kind: 'redirect', location: toErrorRedirect({ ...error, issuer: ctx.site.issuer }) };
+}
+
+function page(ctx: Ctx, error: AuthorizationPageError): AuthorizationAnswer {
+  noteAnonymousRefusal(ctx, 'authorize', error.error);
+  return {
+    kind: 'page',
+    error: error.error,
+    title:
+      error.error === 'invalid_client' ? 'This client is not known here' : 'This sign-in request is faulty',
+    description: /[.!?]$/.test(error.description) ? error.description : `${error.description}.`,
+    tombstone: false,
+  };
+}
+
+function tombstone(ctx: Ctx, client: KnownClient): AuthorizationAnswer {
+  noteAnonymousRefusal(ctx, 'authorize', 'forgotten client');
+  const because =
+    client.forgottenCause === 'ended by approver'
+      ? 'An approver ended its quarantine.'
+      : client.forgottenCause === 'evicted'
+        ? 'Nobody claimed it, and it made room for others.'
+        : 'An admin removed it.';
+  return {
+    kind: 'page',
+    error: 'invalid_client',
+    title: 'This client is no longer registered',
+    description: `${because} Remove its stored sign-in from your client and connect again: it will then register anew.`,
+    tombstone: true,
+  };
+}
