@@ -8,8 +8,12 @@
 const config = {
   poweredByHeader: false,
   reactStrictMode: true,
+  // `npm test` checks the types of everything at once; a start need not do it again.
+  typescript: { ignoreBuildErrors: true },
   compress: false,
   productionBrowserSourceMaps: false,
+  // Pages answer 403 with a page of their own: app/forbidden.tsx.
+  experimental: { authInterrupts: true },
   allowedDevOrigins: ['countersign.localhost'],
   serverExternalPackages: [
     'pg',

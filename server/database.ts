@@ -65,6 +65,9 @@ export async function prepareDatabase(ownerUrl: string): Promise<Preparation> {
 
 async function migrateJobQueue(ownerUrl: string): Promise<void> {
   const pool = new pg.Pool({ connectionString: ownerUrl, max: 2 });
+  // The queue's library insists on listeners; a lost connection fails the migration itself as well.
+  pool.on('error', () => undefined);
+  pool.on('connect', (connected) => connected.on('error', () => undefined));
   try {
     await runMigrations({ pgPool: pool, logger: new JobLogger(() => () => undefined) });
   } finally {

@@ -25,7 +25,7 @@ export async function keepConsoleRunning(options: {
   host: string;
   port: number;
   startSecret: string;
-  environment: Record<string, string>;
+  environment: NodeJS.ProcessEnv;
   log: Logger;
 }): Promise<RunningConsole> {
   let stopping = false;

@@ -183,7 +183,7 @@ function consoleEnvironmentOf(
   database: OpenedDatabase,
   startSecret: string,
   verbSocket: string,
-): Record<string, string> {
+): NodeJS.ProcessEnv & Record<string, string> {
   return {
     ...inheritedEnvironment(),
     ...toConsoleEnvironment({

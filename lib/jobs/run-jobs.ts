@@ -2,7 +2,7 @@ import { Logger as JobLogger, type LogLevel, parseCronItems, run, type TaskList 
 import pg from 'pg';
 import type { Ctx } from '#lib/platform/ctx.ts';
 import type { Logger } from '#lib/platform/log.ts';
-import { schedule, tasks } from './tasks.ts';
+import { schedule, type Task, tasks } from './tasks.ts';
 
 export type RunningJobs = {
   /** Stops taking jobs and lets those under way finish. */
@@ -28,7 +28,7 @@ export async function runJobs(options: {
   pool.on('connect', (client) => client.on('error', () => undefined));
 
   const taskList: TaskList = Object.fromEntries(
-    Object.entries(tasks).map(([name, task]) => [
+    Object.entries<Task>(tasks).map(([name, task]) => [
       name,
       (payload: unknown) => task(options.newCtx(name), payload),
     ]),
