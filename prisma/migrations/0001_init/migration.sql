@@ -270,6 +270,7 @@ CREATE TABLE "instance" (
     "state" TEXT NOT NULL DEFAULT 'quarantined',
     "created_at" TIMESTAMPTZ(3) NOT NULL,
     "state_cause" TEXT,
+    "reviewed_digest" TEXT NOT NULL DEFAULT '',
     "state_since" TIMESTAMPTZ(3) NOT NULL,
     "quarantine_ends_at" TIMESTAMPTZ(3),
 
