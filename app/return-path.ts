@@ -3,7 +3,7 @@
  * refused (`//host`, `/\host`, a scheme, control characters that browsers drop), encoded or not.
  */
 export function returnPath(given: string | string[] | null | undefined): string {
-  if (typeof given !== 'string' || given.length > 2_000) return '/';
+  if (typeof given !== 'string' || given.length > 8_000) return '/';
   if (!/^\/(?![/\\])[\x21-\x7e]*$/.test(given) || given.includes('\\')) return '/';
   const base = 'http://console.invalid';
   const url = URL.parse(given, base);
