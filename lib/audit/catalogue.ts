@@ -60,6 +60,7 @@ export const eventCatalogue = {
     says: 'A token was minted for its owner to carry',
   },
   'decision.deny': { version: 1, subject: 'decision', says: 'A policy decision refused something' },
+  'family.end': { version: 1, subject: 'refresh family', says: 'A sign-in and its tokens ended' },
   'family.replay': { version: 1, subject: 'refresh family', says: 'A refresh token was presented again' },
   'group.change': { version: 1, subject: 'group', says: 'A group changed' },
   'guard.call': { version: 1, subject: 'guard', says: 'A guard reported calls' },

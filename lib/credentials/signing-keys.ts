@@ -351,7 +351,7 @@ async function loadKeys(ctx: Ctx, purpose: KeyPurpose): Promise<OpenKeys> {
       kid: row.kid,
       state: row.state as PublishedKey['state'],
       publicJwk: row.publicJwk as PublicJwk,
-      publicKey: openPublicJwk(row.publicJwk as JsonWebKey),
+      publicKey: openPublicJwk({ ...(row.publicJwk as PublicJwk) }),
     })),
   };
 }

@@ -1,0 +1,162 @@
+import pg from 'pg';
+import type { FeedEntry } from '#guard/protocol.ts';
+import { longestTokenSeconds } from '#lib/agents/feed.ts';
+import type { Ctx } from '#lib/platform/ctx.ts';
+import type { Db } from '#lib/platform/db.ts';
+import { forgetKeys } from './signing-keys.ts';
+import { forgetStandings } from './standing.ts';
+
+/** What this process has heard to be over: a newer epoch, an ended binding, a dead key. Memory only, fed by the feed. */
+type Denied = {
+  /** Agent id → the lowest epoch still good; Infinity for an agent that is not active. */
+  epochs: Map<string, { epoch: number; heardAtMs: number }>;
+  bindings: Map<string, number>;
+  keys: Map<string, number>;
+};
+
+const deniedOf = new WeakMap<Db, Denied>();
+
+/** A deny entry outlives the longest token by a minute. */
+const keepMs = (longestTokenSeconds + 60) * 1000;
+
+export type DenialQuestion = { agentId: string; epoch: number; bindingId: string; kid: string };
+
+/**
+ * Whether this process already knows that a token with these facts is dead. Asked after a mint has committed and
+ * before its token is answered: what was stopped in between never reaches its holder. False says nothing more than
+ * that nothing was heard; the epoch in the token is what correctness rests on.
+ */
+export function isDenied(db: Db, question: DenialQuestion): boolean {
+  const denied = deniedOf.get(db);
+  if (!denied) return false;
+  const agent = denied.epochs.get(question.agentId);
+  return (
+    (agent !== undefined && question.epoch < agent.epoch) ||
+    denied.bindings.has(question.bindingId) ||
+    denied.keys.has(question.kid)
+  );
+}
+
+export type Listening = { close(): Promise<void> };
+
+/**
+ * Listens to the feed for as long as this process lives: keeps the deny set, and forgets remembered standings and
+ * keys whenever anything changed. A lost connection is opened again, and everything remembered is forgotten first,
+ * since nothing is known of the time in between.
+ */
+export async function listenToFeed(ctx: Ctx): Promise<Listening> {
+  const { db, clock } = ctx;
+  const denied: Denied = { epochs: new Map(), bindings: new Map(), keys: new Map() };
+  deniedOf.set(db, denied);
+  const heads = new Map<string, bigint>();
+  let closed = false;
+  let client: pg.Client | null = null;
+  let retry: NodeJS.Timeout | null = null;
+
+  const forget = () => {
+    forgetStandings(db);
+    forgetKeys(db);
+  };
+
+  async function catchUp(serverId: string): Promise<void> {
+    const from = heads.get(serverId) ?? 0n;
+    const { rows } = await db.hot.query<{ sequence: string; value: FeedEntry }>({
+      name: 'credentials.deny.entries',
+      text: 'SELECT sequence, value FROM feed_entry WHERE server_id = $1 AND sequence > $2 ORDER BY sequence LIMIT 5000',
+      values: [serverId, from.toString()],
+    });
+    for (const { sequence, value } of rows) {
+      heads.set(serverId, BigInt(sequence));
+      hear(denied, value, clock.monotonicMs());
+    }
+    forget();
+  }
+
+  async function connect(): Promise<void> {
+    const opening = new pg.Client({ connectionString: db.url, connectionTimeoutMillis: 5_000 });
+    opening.on('error', () => lost(opening));
+    opening.on('end', () => lost(opening));
+    opening.on('notification', ({ channel, payload }) => {
+      if (channel === 'countersign_feed') {
+        forget();
+        if (payload) void catchUp(payload).catch(() => forget());
+      } else if (concernsStandings(payload)) {
+        forget();
+      }
+    });
+    await opening.connect();
+    client = opening;
+    await opening.query('LISTEN countersign_feed; LISTEN countersign_change');
+    const known = await db.hot.query<{ server_id: string; sequence: string }>(
+      'SELECT server_id, sequence FROM feed_head',
+    );
+    for (const { server_id, sequence } of known.rows) {
+      if (!heads.has(server_id)) heads.set(server_id, BigInt(sequence));
+      else if (heads.get(server_id) !== BigInt(sequence)) await catchUp(server_id);
+    }
+    forget();
+  }
+
+  function lost(which: pg.Client): void {
+    if (closed || (client !== null && which !== client)) return;
+    client = null;
+    forget();
+    retry ??= setTimeout(() => {
+      retry = null;
+      connect().catch(() => lost(which));
+    }, 250);
+    retry.unref();
+  }
+
+  await connect();
+  return {
+    async close() {
+      closed = true;
+      if (retry) clearTimeout(retry);
+      deniedOf.delete(db);
+      await client?.end().catch(() => {});
+    },
+  };
+}
+
+/** Topics of `notifyChange` after which what is remembered of a client may be wrong. */
+const topics: ReadonlySet<unknown> = new Set(['agents', 'keys', 'people', 'servers']);
+
+function concernsStandings(payload: string | undefined): boolean {
+  try {
+    return topics.has((JSON.parse(payload ?? '') as { topic?: unknown }).topic);
+  } catch {
+    return true;
+  }
+}
+
+function hear(denied: Denied, entry: FeedEntry, nowMs: number): void {
+  switch (entry.kind) {
+    case 'agent.changed': {
+      const { id, epoch, state } = entry.agent;
+      // Deleted first, so that the map stays in the order of hearing.
+      denied.epochs.delete(id);
+      denied.epochs.set(id, {
+        epoch: state === 'active' ? epoch : Number.POSITIVE_INFINITY,
+        heardAtMs: nowMs,
+      });
+      break;
+    }
+    case 'binding.ended':
+      denied.bindings.set(entry.bindingId, nowMs);
+      break;
+    case 'key.killed':
+      denied.keys.set(entry.kid, nowMs);
+      break;
+  }
+  for (const [id, known] of denied.epochs) {
+    if (nowMs - known.heardAtMs <= keepMs) break;
+    denied.epochs.delete(id);
+  }
+  for (const map of [denied.bindings, denied.keys]) {
+    for (const [id, heardAtMs] of map) {
+      if (nowMs - heardAtMs <= keepMs) break;
+      map.delete(id);
+    }
+  }
+}

@@ -1,0 +1,99 @@
+import { insertEvents, toEventRow } from '#lib/audit/record.ts';
+import { noteAnonymousRefusal } from '#lib/audit/refusals.ts';
+import type { PresentedClient } from '#lib/oauth/client-authentication.ts';
+import type { TokenRequest } from '#lib/oauth/token-request.ts';
+import type { Ctx } from '#lib/platform/ctx.ts';
+import { DomainError } from '#lib/platform/errors.ts';
+import { err, type Result } from '#lib/platform/result.ts';
+import { presentedClientId } from './authenticate-client.ts';
+import { grantClientCredentials } from './client-credentials.ts';
+import { redeemCode } from './redeem-code.ts';
+import { refreshToken } from './refresh-token.ts';
+import { refusal, type TokenRefusal } from './refusal.ts';
+
+/** A successful token answer (RFC 6749 §5.1), in wire names. `scope` is always there: clients decide by it. */
+export type TokenAnswer = {
+  access_token: string;
+  token_type: 'Bearer';
+  expires_in: number;
+  scope: string;
+  refresh_token?: string;
+};
+
+/** Whom a refusal concerns, as far as the request proved it. */
+export type RefusedParty = {
+  clientId: string;
+  agentId: string | null;
+  proved: boolean;
+};
+
+export type GrantOutcome = Result<TokenAnswer, TokenRefusal & { party?: RefusedParty }>;
+
+/**
+ * Answers a token request (RFC 6749 §3.2): one grant, one credential, stored with its event before it is answered.
+ * Refusals of a caller who proved who it is are events of their own; others are counted by source and minute.
+ */
+export async function exchange(
+  ctx: Ctx,
+  presented: PresentedClient,
+  request: TokenRequest,
+): Promise<Result<TokenAnswer, TokenRefusal>> {
+  const clientId = presentedClientId(presented);
+  if (clientId === null) {
+    noteAnonymousRefusal(ctx, 'token', 'unknown client');
+    return err(
+      refusal('invalid_client', 'unknown client', 'The assertion does not say which client it comes from.'),
+    );
+  }
+  let outcome: GrantOutcome;
+  try {
+    outcome = await grant({ ...ctx, actor: { kind: 'client', clientId } }, clientId, presented, request);
+  } catch (error) {
+    if (!(error instanceof DomainError) || error.code !== 'unavailable') throw error;
+    return err(refusal('temporarily_unavailable', 'unavailable', error.message, { retryAfterSeconds: 2 }));
+  }
+  if (outcome.ok) return outcome;
+  await recordTokenRefusal(ctx, request.grantType, outcome.error);
+  return outcome;
+}
+
+function grant(
+  ctx: Ctx,
+  clientId: string,
+  presented: PresentedClient,
+  request: TokenRequest,
+): Promise<GrantOutcome> {
+  switch (request.grantType) {
+    case 'authorization_code':
+      return redeemCode(ctx, clientId, presented, request);
+    case 'refresh_token':
+      return refreshToken(ctx, clientId, presented, request);
+    case 'client_credentials':
+      return grantClientCredentials(ctx, clientId, presented, request);
+  }
+}
+
+async function recordTokenRefusal(
+  ctx: Ctx,
+  grantType: string,
+  refused: TokenRefusal & { party?: RefusedParty },
+): Promise<void> {
+  const { party } = refused;
+  if (!party?.proved) {
+    noteAnonymousRefusal(ctx, 'token', refused.reason);
+    return;
+  }
+  const event = toEventRow(
+    { ...ctx, actor: { kind: 'client', clientId: party.clientId } },
+    {
+      kind: 'refusal.authenticated',
+      subjectId: 'token',
+      outcome: 'refused',
+      clientId: party.clientId,
+      agentId: party.agentId,
+      reason: refused.reason,
+      data: { operation: 'token', grant: grantType, error: refused.code },
+    },
+  );
+  await ctx.db.hot.query(insertEvents('$1'), [JSON.stringify([event])]);
+}
