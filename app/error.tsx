@@ -13,7 +13,7 @@ export default function PageError({
   reset: () => void;
 }) {
   return (
-    <div className="mx-auto w-full max-w-xl px-4 py-16">
+    <main className="mx-auto w-full max-w-xl px-4 py-16">
       <ErrorState
         level={1}
         title="This page could not be shown"
@@ -24,6 +24,6 @@ export default function PageError({
           </Button>
         }
       />
-    </div>
+    </main>
   );
 }

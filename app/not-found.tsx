@@ -7,7 +7,7 @@ export const metadata = { title: 'Not found' };
 /** One answer for what does not exist and for what this person may not see. */
 export default function NotFound() {
   return (
-    <div className="mx-auto w-full max-w-xl px-4 py-16">
+    <main className="mx-auto w-full max-w-xl px-4 py-16">
       <h1 className="sr-only">Not found</h1>
       <EmptyState
         icon={SearchX}
@@ -16,6 +16,6 @@ export default function NotFound() {
       >
         The address may be wrong, or it belongs to something you have no access to.
       </EmptyState>
-    </div>
+    </main>
   );
 }

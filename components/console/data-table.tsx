@@ -12,7 +12,7 @@ import {
 } from '@tanstack/react-table';
 import { ArrowDown, ArrowUp, ChevronsUpDown } from 'lucide-react';
 import Link from 'next/link';
-import { type KeyboardEvent, type ReactNode, useMemo, useState } from 'react';
+import { type CSSProperties, type KeyboardEvent, type ReactNode, useMemo, useState } from 'react';
 import { Checkbox } from '#components/ui/checkbox.tsx';
 import { cn } from '#components/ui/cn.ts';
 import { DenseContext } from './dense.ts';
@@ -137,18 +137,8 @@ export function DataTable<Row extends object>({
           role={ROLE.table}
           aria-label={label}
           aria-busy={stale || undefined}
-          className="data-table w-full table-fixed border-separate border-spacing-0 text-sm"
+          className="data-table w-full border-separate border-spacing-0 text-sm"
         >
-          <colgroup>
-            {selection && <col style={{ width: '2.25rem' }} />}
-            {columns.map((column) => (
-              <col
-                key={column.id}
-                style={column.width ? { width: column.width } : undefined}
-                className={hideClass(column.hideBelow)}
-              />
-            ))}
-          </colgroup>
           <thead role={ROLE.rowgroup}>
             <tr role={ROLE.row}>
               {selection && (
@@ -176,6 +166,7 @@ export function DataTable<Row extends object>({
                     key={header.id}
                     role={ROLE.columnheader}
                     scope="col"
+                    style={columnStyle(column)}
                     aria-sort={order ?? (sortable ? 'none' : undefined)}
                     className={cn(
                       headerClass,
@@ -232,7 +223,7 @@ export function DataTable<Row extends object>({
                   )}
                 >
                   {selection && (
-                    <td role={ROLE.cell} data-label="" className={cellClass}>
+                    <td role={ROLE.cell} data-label="" className={cn(cellClass, 'select-cell')}>
                       <div className="cell relative z-1 flex h-full items-center pl-3">
                         <Checkbox
                           label={`Select ${rowLabel?.(row.original) ?? key}`}
@@ -301,6 +292,7 @@ function DataCell<Row extends object>({
       scope="row"
       data-primary
       data-label={column.header}
+      style={columnStyle(column)}
       className={cn(cellClass, 'text-start font-normal')}
     >
       {content}
@@ -309,6 +301,7 @@ function DataCell<Row extends object>({
     <td
       role={ROLE.cell}
       data-label={column.hideHeader ? '' : column.header}
+      style={columnStyle(column)}
       className={cn(cellClass, hideClass(column.hideBelow))}
     >
       {content}
@@ -320,6 +313,13 @@ const headerClass =
   'h-8 border-line border-b bg-sunken px-3 text-start align-middle font-medium text-fg-3 text-xs whitespace-nowrap overflow-hidden text-ellipsis first:rounded-tl-lg last:rounded-tr-lg';
 const stickyClass = 'sticky top-(--header-height) z-10 print:static';
 const cellClass = 'h-9 border-line border-b p-0 align-middle group-last/row:border-b-0';
+
+/** A column without a width takes what the others leave, and is cut before it pushes the table wider. */
+function columnStyle<Row>(column: DataColumn<Row>): CSSProperties {
+  return column.width
+    ? { width: column.width, maxWidth: column.width }
+    : { width: '100%', minWidth: '11rem', maxWidth: 0 };
+}
 
 function hideClass(hideBelow: 'lg' | 'md' | undefined): string | undefined {
   return hideBelow && `hide-below-${hideBelow}`;

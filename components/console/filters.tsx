@@ -1,8 +1,8 @@
 'use client';
 
-import { Search, X } from 'lucide-react';
+import { Search, SlidersHorizontal, X } from 'lucide-react';
 import Link from 'next/link';
-import { type ReactNode, useEffect, useRef, useState } from 'react';
+import { type ReactNode, useEffect, useId, useRef, useState } from 'react';
 import { Button } from '#components/ui/button.tsx';
 import { Checkbox } from '#components/ui/checkbox.tsx';
 import { cn } from '#components/ui/cn.ts';
@@ -66,11 +66,24 @@ export function Facet({
   );
 }
 
-/** Facets beside a list. */
+/** Facets beside a list; on narrow screens they fold away behind a button. */
 export function FacetList({ label = 'Filters', children }: { label?: string; children: ReactNode }) {
+  const [open, setOpen] = useState(false);
+  const id = useId();
   return (
-    <aside aria-label={label} className="no-print min-w-0 text-sm">
-      {children}
+    <aside aria-label={label} className="no-print text-sm">
+      <Button
+        className="w-full lg:hidden"
+        aria-expanded={open}
+        aria-controls={id}
+        icon={<SlidersHorizontal aria-hidden />}
+        onClick={() => setOpen(!open)}
+      >
+        {label}
+      </Button>
+      <div id={id} className={cn('lg:block lg:pt-0', open ? 'pt-3' : 'hidden')}>
+        {children}
+      </div>
     </aside>
   );
 }

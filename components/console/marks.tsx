@@ -1,29 +1,28 @@
 import {
   BookOpen,
   CheckCheck,
-  ChevronsUp,
   CircleQuestionMark,
   Eye,
   Flame,
+  Globe,
   type LucideIcon,
   MessageSquareQuote,
   Pencil,
   ShieldBan,
   ShieldCheck,
   ShieldEllipsis,
-  SignalHigh,
-  SignalLow,
-  SignalMedium,
   TriangleAlert,
 } from 'lucide-react';
 import { Badge, type Tone } from '#components/ui/badge.tsx';
 
 type Look = { word: string; tone: Tone; icon: LucideIcon; meaning: string };
+type MarkProps = { plain?: boolean; className?: string };
+type RiskLook = { word: string; tone: Tone; bars: 1 | 2 | 3 };
 
-const risks: Record<string, Look> = {
-  low: { word: 'Low', tone: 'neutral', icon: SignalLow, meaning: 'Low risk' },
-  medium: { word: 'Medium', tone: 'warning', icon: SignalMedium, meaning: 'Medium risk' },
-  high: { word: 'High', tone: 'danger', icon: SignalHigh, meaning: 'High risk' },
+const risks: Record<string, RiskLook> = {
+  low: { word: 'Low', tone: 'neutral', bars: 1 },
+  medium: { word: 'Medium', tone: 'warning', bars: 2 },
+  high: { word: 'High', tone: 'danger', bars: 3 },
 };
 
 const classes: Record<string, Look> = {
@@ -33,7 +32,7 @@ const classes: Record<string, Look> = {
   external: {
     word: 'External',
     tone: 'warning',
-    icon: ChevronsUp,
+    icon: Globe,
     meaning: 'Reaches systems outside this server',
   },
   unclassified: {
@@ -77,17 +76,7 @@ const outcomes: Record<string, Look> = {
   },
 };
 
-function Mark({
-  look,
-  plain,
-  suffix,
-  className,
-}: {
-  look: Look;
-  plain?: boolean;
-  suffix?: string;
-  className?: string;
-}) {
+function Mark({ look, plain, className }: { look: Look } & MarkProps) {
   const Icon = look.icon;
   return (
     <Badge
@@ -98,7 +87,6 @@ function Mark({
       className={className}
     >
       {look.word}
-      {suffix && <span className="sr-only"> {suffix}</span>}
     </Badge>
   );
 }
@@ -107,11 +95,25 @@ function pick(looks: Record<string, Look>, name: string, fallback: string): Look
   return looks[name.toLowerCase().replaceAll(/[_-]/g, ' ')] ?? (looks[fallback] as Look);
 }
 
-type MarkProps = { plain?: boolean; className?: string };
+/** Risk of a tool or request: bars, word and colour. An unknown risk reads as high. */
+export function RiskMark({ risk, plain, className }: MarkProps & { risk: string }) {
+  const look = risks[risk.toLowerCase()] ?? (risks.high as RiskLook);
+  return (
+    <Badge tone={look.tone} plain={plain} icon={<Bars lit={look.bars} />} className={className}>
+      {look.word}
+      <span className={plain ? 'sr-only' : undefined}> risk</span>
+    </Badge>
+  );
+}
 
-/** Risk of a tool or request: icon, word and colour. An unknown risk reads as high. */
-export function RiskMark({ risk, ...props }: MarkProps & { risk: string }) {
-  return <Mark look={pick(risks, risk, 'high')} suffix="risk" {...props} />;
+function Bars({ lit }: { lit: 1 | 2 | 3 }) {
+  return (
+    <svg viewBox="0 0 14 14" fill="currentColor" aria-hidden="true">
+      <rect x="1" y="8" width="3" height="5" rx="0.75" />
+      <rect x="5.5" y="4.5" width="3" height="8.5" rx="0.75" opacity={lit > 1 ? 1 : 0.25} />
+      <rect x="10" y="1" width="3" height="12" rx="0.75" opacity={lit > 2 ? 1 : 0.25} />
+    </svg>
+  );
 }
 
 /** What a tool does. An unknown class reads as unclassified. */

@@ -24,9 +24,9 @@ export function MobileNav({ viewer }: { viewer: Viewer }) {
         </IconButton>
       }
     >
-      <div className="pt-2">
+      <nav aria-label="Main" className="pt-2">
         <SideNav viewer={viewer} onNavigate={() => setOpen(false)} />
-      </div>
+      </nav>
     </Drawer>
   );
 }

@@ -23,7 +23,7 @@ export function PageHeader({
     <header className="grid gap-1">
       {crumbs && crumbs.length > 0 && <Breadcrumb crumbs={crumbs} />}
       <div className="flex flex-wrap items-start justify-between gap-x-6 gap-y-3">
-        <div className="grid min-w-0 flex-1 basis-72 gap-1">
+        <div className="grid min-w-0 flex-1 basis-60 gap-1">
           <div className="flex flex-wrap items-center gap-x-2.5 gap-y-1">
             <h1 className="min-w-0 break-words font-semibold text-xl tracking-tight">{title}</h1>
             {state}

@@ -19,15 +19,17 @@ export function Shell({ viewer, theme, children }: { viewer: Viewer; theme: Them
       >
         Skip to content
       </a>
-      <div className="no-print sticky top-0 hidden h-dvh flex-col overflow-y-auto border-line border-r bg-canvas lg:flex">
-        <div className="flex h-(--header-height) shrink-0 items-center px-4">
-          <Link href="/" className="-mx-1 rounded-sm px-1">
-            <Wordmark />
-          </Link>
-        </div>
-        <div className="px-2 pt-2 pb-6">
-          <SideNav viewer={viewer} />
-        </div>
+      <div className="no-print hidden border-line border-r lg:block">
+        <nav aria-label="Main" className="sticky top-0 flex h-dvh flex-col overflow-y-auto">
+          <div className="flex h-(--header-height) shrink-0 items-center px-4">
+            <Link href="/" className="-mx-1 rounded-sm px-1">
+              <Wordmark />
+            </Link>
+          </div>
+          <div className="px-2 pt-2 pb-6">
+            <SideNav viewer={viewer} />
+          </div>
+        </nav>
       </div>
       <div className="flex min-w-0 flex-col">
         <header className="no-print sticky top-0 z-30 flex h-(--header-height) items-center gap-2 border-line border-b bg-canvas px-4 sm:px-6">
@@ -80,7 +82,9 @@ export function BareShell({
 }) {
   return (
     <div className="flex min-h-dvh flex-col items-center px-4 py-8 sm:py-14">
-      <Wordmark className="mb-6" />
+      <header className="mb-6">
+        <Wordmark />
+      </header>
       <main
         id="main"
         tabIndex={-1}

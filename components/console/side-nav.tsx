@@ -7,10 +7,11 @@ import { cn } from '#components/ui/cn.ts';
 import { isCurrentSection, navigationFor } from './navigation.ts';
 import type { Viewer } from './viewer.ts';
 
+/** The sections a person can use. The caller wraps it in a `nav`. */
 export function SideNav({ viewer, onNavigate }: { viewer: Viewer; onNavigate?: () => void }) {
   const pathname = usePathname();
   return (
-    <nav aria-label="Main" className="grid gap-4">
+    <div className="grid gap-4">
       {navigationFor(viewer).map((group) => (
         <div key={group.label ?? 'first'}>
           {group.label && <div className="px-2 pb-1 font-medium text-2xs text-fg-3">{group.label}</div>}
@@ -43,6 +44,6 @@ export function SideNav({ viewer, onNavigate }: { viewer: Viewer; onNavigate?: (
           </ul>
         </div>
       ))}
-    </nav>
+    </div>
   );
 }

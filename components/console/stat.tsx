@@ -33,7 +33,7 @@ export function StatRow({ stats }: { stats: ReadonlyArray<Stat> }) {
             </span>
             <span
               className={cn(
-                'font-semibold text-2xl tracking-tight',
+                'tabular font-semibold text-2xl tracking-tight',
                 stat.tone && stat.value !== 0 && toneTextClass[stat.tone],
               )}
             >

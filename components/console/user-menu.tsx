@@ -13,9 +13,10 @@ export function UserMenu({ viewer, theme }: { viewer: Viewer; theme: Theme }) {
   return (
     <Menu
       trigger={
-        <Button variant="ghost" className="-mr-1.5 px-1.5" aria-label={`Account of ${viewer.displayName}`}>
+        <Button variant="ghost" className="-mr-1.5 px-1.5">
           <Avatar name={viewer.displayName} />
-          <span className="max-w-40 truncate max-sm:hidden">{viewer.displayName}</span>
+          <span className="sr-only">Account of </span>
+          <span className="max-w-40 truncate max-sm:sr-only">{viewer.displayName}</span>
           <ChevronDown aria-hidden className="size-3.5! text-fg-3 max-sm:hidden" />
         </Button>
       }

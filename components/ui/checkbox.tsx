@@ -22,7 +22,7 @@ export function Checkbox({
     // biome-ignore lint/a11y/noLabelWithoutControl: Base UI renders the input inside
     <label
       className={cn(
-        'group/check inline-grid min-h-6 cursor-pointer grid-cols-[1.25rem_minmax(0,1fr)] gap-x-2 has-data-disabled:cursor-not-allowed pointer-coarse:min-h-11',
+        'group/check inline-grid min-h-6 cursor-pointer grid-cols-[1.25rem_minmax(0,1fr)] gap-x-2 has-data-disabled:cursor-not-allowed has-data-disabled:text-fg-3 pointer-coarse:min-h-11',
         hideLabel && 'min-w-6 grid-cols-[1.25rem] justify-center',
         className,
       )}

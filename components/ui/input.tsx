@@ -9,9 +9,12 @@ export const controlClass = cn(
   'w-full min-w-0 rounded-md border border-line-control bg-surface text-sm text-fg transition-colors',
   'hover:border-fg-3 focus-visible:border-ring focus-visible:outline-1 focus-visible:outline-offset-0 focus-visible:outline-ring',
   'disabled:cursor-not-allowed disabled:border-line-strong disabled:bg-sunken disabled:text-fg-3 data-disabled:cursor-not-allowed',
-  'read-only:border-line-strong read-only:bg-sunken aria-invalid:border-danger data-invalid:border-danger',
+  'aria-invalid:border-danger data-invalid:border-danger',
   'pointer-coarse:min-h-11',
 );
+
+/** Not part of the shared look: to a browser everything but a text control is read-only. */
+export const readOnlyClass = 'read-only:border-line-strong read-only:bg-sunken';
 
 export function Input({
   className,
@@ -31,6 +34,7 @@ export function Input({
       className={cn(
         controlClass,
         'h-8 px-2.5',
+        readOnlyClass,
         mono && 'font-mono text-xs',
         leading ? 'pl-8' : undefined,
         className,

@@ -52,7 +52,7 @@ export function RadioGroup<Value extends string>({
           className={cn(
             'group/radio grid min-h-6 cursor-pointer grid-cols-[1.25rem_minmax(0,1fr)] gap-x-2 has-data-disabled:cursor-not-allowed pointer-coarse:min-h-11',
             layout === 'cards' &&
-              'rounded-md border border-line-strong bg-surface px-2.5 py-2 transition-colors hover:bg-hover has-data-checked:border-accent has-data-checked:bg-selected',
+              'rounded-md border border-line-strong bg-surface px-2.5 py-2 transition-colors hover:bg-hover has-data-checked:border-accent has-data-checked:bg-selected has-data-disabled:bg-sunken has-data-disabled:text-fg-3',
           )}
         >
           <Radio.Root

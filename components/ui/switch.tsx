@@ -19,7 +19,7 @@ export function Switch({
     // biome-ignore lint/a11y/noLabelWithoutControl: Base UI renders the input inside
     <label
       className={cn(
-        'inline-grid min-h-6 cursor-pointer grid-cols-[auto_minmax(0,1fr)] items-start gap-x-2.5 has-data-disabled:cursor-not-allowed pointer-coarse:min-h-11',
+        'inline-grid min-h-6 cursor-pointer grid-cols-[auto_minmax(0,1fr)] items-start gap-x-2.5 has-data-disabled:cursor-not-allowed has-data-disabled:text-fg-3 pointer-coarse:min-h-11',
         className,
       )}
     >

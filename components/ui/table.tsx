@@ -1,12 +1,14 @@
 import type { ComponentProps } from 'react';
 import { cn } from './cn.ts';
 
-/** Plain table parts for short, static tables; lists use DataTable. */
-export function Table({ className, ...props }: ComponentProps<'table'>) {
+/** Plain table parts for short, static tables; lists use DataTable. `label` names it to screen readers. */
+export function Table({ className, label, ...props }: ComponentProps<'table'> & { label: string }) {
   return (
-    <div className="overflow-x-auto">
-      <table className={cn('w-full border-collapse text-sm', className)} {...props} />
-    </div>
+    // A region that scrolls sideways must be reachable by keyboard (WCAG 2.1.1).
+    // biome-ignore lint/a11y/noNoninteractiveTabindex: see above
+    <section aria-label={label} tabIndex={0} className="overflow-x-auto focus-visible:-outline-offset-2">
+      <table aria-label={label} className={cn('w-full border-collapse text-sm', className)} {...props} />
+    </section>
   );
 }
 
@@ -15,7 +17,7 @@ export function TableHeader({ className, ...props }: ComponentProps<'th'>) {
     <th
       scope="col"
       className={cn(
-        'h-8 whitespace-nowrap border-line border-b px-3 text-start font-medium text-fg-3 text-xs',
+        'h-8 whitespace-nowrap border-line border-b px-4 text-start font-medium text-fg-3 text-xs',
         className,
       )}
       {...props}
@@ -28,5 +30,5 @@ export function TableRow({ className, ...props }: ComponentProps<'tr'>) {
 }
 
 export function TableCell({ className, ...props }: ComponentProps<'td'>) {
-  return <td className={cn('h-9 px-3 py-1.5 align-top', className)} {...props} />;
+  return <td className={cn('h-9 px-4 py-1.5 align-top', className)} {...props} />;
 }

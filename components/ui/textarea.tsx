@@ -4,7 +4,7 @@ import { Field as BaseField } from '@base-ui/react/field';
 import type { ComponentProps } from 'react';
 import { cn } from './cn.ts';
 import { useFieldId } from './field.tsx';
-import { controlClass } from './input.tsx';
+import { controlClass, readOnlyClass } from './input.tsx';
 
 export function Textarea({
   className,
@@ -25,6 +25,7 @@ export function Textarea({
           spellCheck={!mono}
           className={cn(
             controlClass,
+            readOnlyClass,
             'field-sizing-content max-h-96 min-h-16 resize-y px-2.5 py-1.5',
             mono && 'font-mono text-xs',
             className,
