@@ -39,7 +39,7 @@ export async function appendFeedEntry(
                ${options.revocationId ?? null}, ${now}, ${addSeconds(now, longestTokenSeconds + 60)}
           FROM head
       )
-      SELECT sequence, pg_notify('countersign_feed', ${serverId}) FROM head`;
+      SELECT sequence, pg_notify('countersign_feed', ${serverId})::text FROM head`;
     sequences[serverId] = Number(row?.sequence ?? 0);
   }
   return sequences;

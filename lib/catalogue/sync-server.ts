@@ -46,15 +46,22 @@ export async function syncServer(
   const server = await ctx.db.prisma.mcpServer.findUnique({ where: { id: input.serverId } });
   if (!server) throw new NotFound();
   if (server.state !== 'active') throw new Conflict('This server is retired; its tools are history.');
-  const listed = await upstreamOf(ctx, server, needs).then(listTools).catch(async (error: unknown) => {
-    await recordFailure(ctx, server.id, error);
-    throw error;
-  });
+  const listed = await upstreamOf(ctx, server, needs)
+    .then(listTools)
+    .catch(async (error: unknown) => {
+      await recordFailure(ctx, server.id, error);
+      throw error;
+    });
   const change = await withTransaction(ctx, (tx) => storeListing(tx, ctx, server.id, listed, needs.publish));
   return { ...change, total: listed.tools.length, protocolRevision: listed.protocolRevision };
 }
 
-type ServerRow = { id: string; resource: string; upstreamUrl: string | null; upstreamCredential: string | null };
+type ServerRow = {
+  id: string;
+  resource: string;
+  upstreamUrl: string | null;
+  upstreamCredential: string | null;
+};
 
 /** Straight to the server where it has a URL; through its guard where the guard hosts it. */
 async function upstreamOf(ctx: Ctx, server: ServerRow, needs: SyncNeeds): Promise<Upstream> {

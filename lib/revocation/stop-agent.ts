@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { hasRole, requirePerson } from '#lib/access/require.ts';
 import { toAgentFacts } from '#lib/agents/agent-facts.ts';
 import { appendFeedEntry } from '#lib/agents/feed.ts';
+import { type AgentState, agentStatesBefore, instanceStatesBefore } from '#lib/agents/states.ts';
 import { notify } from '#lib/audit/notify.ts';
 import { type EventInput, recordEvent } from '#lib/audit/record.ts';
 import { actorIdOf } from '#lib/platform/actor.ts';
@@ -59,7 +60,7 @@ async function stopAgent(
   const requestedAt = ctx.clock.now();
   return withEmergencyTransaction(ctx, async (tx) => {
     const [agent] = await tx.$queryRaw<
-      { id: string; ownerId: string; state: string; epoch: number; name: string }[]
+      { id: string; ownerId: string; state: AgentState; epoch: number; name: string }[]
     >`
       SELECT id, owner_id AS "ownerId", state, epoch, name FROM agent WHERE id = ${input.agentId} FOR UPDATE`;
     if (!agent) throw new NotFound();
@@ -73,8 +74,7 @@ async function stopAgent(
         throw new Forbidden('An auditor sees and does not stop. Ask an approver or the owner.');
       throw new NotFound();
     }
-    const stoppable = effect === 'suspend' ? ['active'] : ['pending', 'active', 'suspended'];
-    if (!stoppable.includes(agent.state)) {
+    if (!agentStatesBefore(effect).includes(agent.state)) {
       throw new Conflict(`This agent is already ${agent.state}.`, { state: agent.state });
     }
     const revocationId = newId('revocation');
@@ -196,7 +196,7 @@ async function endWhatItHolds(tx: Tx, ctx: Ctx, stop: Stop) {
   const instances = await tx.instance.updateMany({
     where: {
       agentId,
-      state: { in: effect === 'suspend' ? ['active'] : ['active', 'suspended', 'quarantined'] },
+      state: { in: instanceStatesBefore(effect) },
     },
     data: { state: effect === 'suspend' ? 'suspended' : 'revoked', stateSince: now },
   });
