@@ -32,6 +32,7 @@ BEGIN
       WHEN 'signing_key' THEN ARRAY['private_sealed']
       WHEN 'webhook' THEN ARRAY['secret_sealed']
       WHEN 'credential' THEN ARRAY['token_digest']
+      WHEN 'resource_token' THEN ARRAY['token_digest']
       ELSE ARRAY[]::text[]
     END;
     SELECT string_agg(quote_ident(column_name), ', ') INTO visible

@@ -31,6 +31,7 @@ const withoutSecrets = {
   signingKey: { privateSealed: true },
   webhook: { secretSealed: true },
   credential: { tokenDigest: true },
+  resourceToken: { tokenDigest: true },
 } as const;
 
 export function openDb(url: string, sizes: PoolSizes, options: { omitSecrets?: boolean } = {}): Db {
@@ -49,7 +50,8 @@ export function openDb(url: string, sizes: PoolSizes, options: { omitSecrets?: b
     }) as PrismaClient;
   const prisma = client(sizes.prisma);
   const emergency = client(sizes.emergency);
-  const hot = new pg.Pool({ ...settings, max: sizes.hot });
+  // What is hot is one short statement; one that takes longer is not answered any more, so it must not commit either.
+  const hot = new pg.Pool({ ...settings, statement_timeout: 2_000, max: sizes.hot });
   // An idle connection that dies (PostgreSQL restarted) must not end the process; the next query reports it.
   hot.on('error', () => {});
   return {

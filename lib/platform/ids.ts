@@ -20,6 +20,7 @@ const prefixes = {
   outbox: 'out',
   person: 'per',
   request: 'req',
+  resourceToken: 'rst',
   reveal: 'rvl',
   revision: 'rev',
   revocation: 'rvk',

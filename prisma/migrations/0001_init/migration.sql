@@ -543,6 +543,20 @@ CREATE TABLE "credential" (
 );
 
 -- CreateTable
+CREATE TABLE "resource_token" (
+    "id" TEXT NOT NULL,
+    "token_digest" TEXT NOT NULL,
+    "server_id" TEXT NOT NULL,
+    "name" TEXT NOT NULL,
+    "created_by_id" TEXT,
+    "created_at" TIMESTAMPTZ(3) NOT NULL,
+    "expires_at" TIMESTAMPTZ(3) NOT NULL,
+    "ended_at" TIMESTAMPTZ(3),
+
+    CONSTRAINT "resource_token_pkey" PRIMARY KEY ("id")
+);
+
+-- CreateTable
 CREATE TABLE "assertion_use" (
     "key" TEXT NOT NULL,
     "expires_at" TIMESTAMPTZ(3) NOT NULL,
@@ -910,6 +924,12 @@ CREATE INDEX "credential_agent_id_issued_at_idx" ON "credential"("agent_id", "is
 
 -- CreateIndex
 CREATE INDEX "credential_family_id_idx" ON "credential"("family_id");
+
+-- CreateIndex
+CREATE UNIQUE INDEX "resource_token_token_digest_key" ON "resource_token"("token_digest");
+
+-- CreateIndex
+CREATE INDEX "resource_token_server_id_ended_at_idx" ON "resource_token"("server_id", "ended_at");
 
 -- CreateIndex
 CREATE INDEX "assertion_use_expires_at_idx" ON "assertion_use"("expires_at");
