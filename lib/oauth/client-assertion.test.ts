@@ -1,5 +1,6 @@
 import { createHmac, generateKeyPairSync, type KeyObject } from 'node:crypto';
 import { CompactSign, exportJWK } from 'jose';
+import * as oauth from 'oauth4webapi';
 import { describe, expect, it } from 'vitest';
 import { checkClientAssertion, readAssertedClientId } from '#lib/oauth/client-assertion.ts';
 import { type ClientJwks, parseClientJwks } from '#lib/oauth/jwks.ts';
@@ -53,6 +54,26 @@ describe('a client assertion', () => {
     ['Ed25519', 'ed', ed.privateKey],
   ])('may be signed with %s', async (alg, kid, key) => {
     expect(await reason(await sign(claims, { alg, kid }, key))).toBe('accepted');
+  });
+
+  it('made by an independent strict client is accepted', async () => {
+    const pair = await oauth.generateKeyPair('ES256');
+    const keys = parseClientJwks({ keys: [(await exportJWK(pair.publicKey)) as never] });
+    let assertion = '';
+    await oauth.clientCredentialsGrantRequest(
+      { issuer, token_endpoint: `${issuer}/token` },
+      { client_id: clientId },
+      oauth.PrivateKeyJwt(pair.privateKey),
+      {},
+      {
+        [oauth.customFetch]: async (_url, request) => {
+          assertion = new URLSearchParams(String(request.body)).get('client_assertion') ?? '';
+          return new Response('{}');
+        },
+      },
+    );
+    expect(readAssertedClientId(assertion)).toBe(clientId);
+    expect(await reason(assertion, { jwks: keys.ok && keys.value, now: new Date() })).toBe('accepted');
   });
 
   it('needs no kid when one key fits the algorithm', async () => {

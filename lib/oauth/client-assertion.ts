@@ -81,7 +81,7 @@ export async function checkClientAssertion(input: {
 
   let payload: Uint8Array;
   try {
-    const cryptoKey = await importJWK({ ...key }, alg);
+    const cryptoKey = await importKey(key, alg);
     payload = (await compactVerify(input.assertion, cryptoKey, { algorithms: [alg] })).payload;
   } catch {
     return err({ reason: 'signature-invalid' });
@@ -127,6 +127,25 @@ function findKey(jwks: ClientJwks, kid: string | null, alg: AssertionAlgorithm):
     (key) => (kid === null || key.kid === kid) && algorithmsOfKey(key).includes(alg),
   );
   return fitting.length === 1 ? (fitting[0] as ClientJwk) : null;
+}
+
+/** Imported keys by their numbers, oldest first; importing costs more than verifying, and agents come back often. */
+const importedKeys = new Map<string, Awaited<ReturnType<typeof importJWK>>>();
+const MAX_IMPORTED_KEYS = 1_000;
+
+async function importKey(
+  key: ClientJwk,
+  alg: AssertionAlgorithm,
+): Promise<Awaited<ReturnType<typeof importJWK>>> {
+  const name = [alg, key.kty, key.crv, key.x, key.y, key.n, key.e].join(' ');
+  const known = importedKeys.get(name);
+  if (known !== undefined) return known;
+  const { kid: _kid, alg: _alg, use: _use, ...numbers } = key;
+  const imported = await importJWK(numbers, alg);
+  importedKeys.set(name, imported);
+  const oldest = importedKeys.keys().next();
+  if (importedKeys.size > MAX_IMPORTED_KEYS && !oldest.done) importedKeys.delete(oldest.value);
+  return imported;
 }
 
 function checkClaims(

@@ -210,6 +210,14 @@ export type VendorResemblance = { vendor: string; kind: 'names' | 'look-alike' |
 /** Shorter names are too near to ordinary words for a one-letter difference to mean anything. */
 const SHORTEST_NEAR_MISS = 6;
 
+type ComparableName = { vendor: string; lowerCase: string; skeleton: string };
+const toComparable = (vendor: string): ComparableName => ({
+  vendor,
+  lowerCase: vendor.toLowerCase(),
+  skeleton: skeletonOf(vendor),
+});
+const KNOWN_COMPARABLES = KNOWN_VENDOR_NAMES.map(toComparable);
+
 /** The strongest resemblance to a known vendor name, or null. A look-alike outranks a plain mention. */
 export function findVendorResemblance(
   text: string,
@@ -221,9 +229,9 @@ export function findVendorResemblance(
   const whole = skeletonOf(text);
   let mention: VendorResemblance | null = null;
   let nearMiss: VendorResemblance | null = null;
-  for (const vendor of vendors) {
-    const skeleton = skeletonOf(vendor);
-    if (containsWords(asWritten, vendor.toLowerCase())) {
+  const names = vendors === KNOWN_VENDOR_NAMES ? KNOWN_COMPARABLES : vendors.map(toComparable);
+  for (const { vendor, lowerCase, skeleton } of names) {
+    if (containsWords(asWritten, lowerCase)) {
       mention ??= { vendor, kind: 'names' };
       continue;
     }
