@@ -24,7 +24,7 @@ export type EvidenceKind =
   | 'contents changed';
 
 /** Flat on purpose: strings, whole numbers, booleans and lists of strings have one canonical form. */
-export type EvidenceValue = { readonly [name: string]: string | number | boolean | readonly string[] };
+export type EvidenceValue = { [name: string]: string | number | boolean | string[] };
 
 export type EvidenceFact = {
   kind: EvidenceKind;

@@ -18,7 +18,6 @@ export type AuthorizationHandle = {
   firstSeenAt: Date;
   issuedAt: Date;
   address: string | null;
-  userAgent: string | null;
 };
 
 /** How long a handle can be claimed, in seconds: time to sign in and fill the form, and no standing invitation. */

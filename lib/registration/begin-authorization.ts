@@ -80,11 +80,10 @@ export async function beginAuthorization(
     codeChallenge,
     state,
     resource,
-    scope: (parameters.value.values.get('scope') ?? '').slice(0, 2_000),
+    scope: (parameters.value.values.get('scope') ?? '').slice(0, 500),
     firstSeenAt: firstSeenAt(client, sha256(`${client.id} ${redirectUri} ${codeChallenge} ${state}`), now),
     issuedAt: now,
     address: ctx.address,
-    userAgent: ctx.userAgent?.slice(0, 300) ?? null,
   });
   return { kind: 'continue', location: consoleUrl(ctx.site, `/claim?handle=${sealed}`) };
 }

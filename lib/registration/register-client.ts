@@ -17,10 +17,9 @@ import { type GroupCommit, groupCommit, isConnectionLoss } from '#lib/platform/g
 import { newId } from '#lib/platform/ids.ts';
 import { decide } from '#lib/policy/policies.ts';
 import type { Intake } from './intake.ts';
+import { quarantineSeconds } from './quarantine.ts';
 import { type IntakeSource, intakeSource } from './store.ts';
 
-/** Quarantine ends by itself, in seconds, whatever nobody does. */
-export const quarantineSeconds = 24 * 3600;
 /** Secrets of dynamic clients live at most this long, in seconds, and are inert before an approval. */
 const secretLifetimeSeconds = 30 * 24 * 3600;
 
