@@ -1,6 +1,7 @@
 import 'server-only';
 import { request } from 'node:http';
 import type { VerbInput, VerbName, VerbOutput } from '#gate/verbs.ts';
+import { readConsoleEnvironment } from '#lib/platform/env.ts';
 import { DomainError, type DomainErrorCode } from '#lib/platform/errors.ts';
 
 type Caller = { sessionToken: string | null; address: string | null; userAgent: string | null };
@@ -40,7 +41,7 @@ type Answer = {
 
 /** `COUNTERSIGN_GATE_SOCKET` is a socket path or a loopback URL, given with the start's secret by the parent process. */
 function post(name: string, payload: string): Promise<Answer> {
-  const target = process.env.COUNTERSIGN_GATE_SOCKET ?? '';
+  const target = readConsoleEnvironment().gate;
   const where = target.startsWith('http')
     ? { host: new URL(target).hostname, port: new URL(target).port }
     : { socketPath: target };
@@ -53,7 +54,7 @@ function post(name: string, payload: string): Promise<Answer> {
         headers: {
           'content-type': 'application/json',
           'content-length': Buffer.byteLength(payload),
-          'x-countersign-start': process.env.COUNTERSIGN_START_SECRET ?? '',
+          'x-countersign-start': readConsoleEnvironment().startSecret,
         },
         timeout: 15_000,
       },

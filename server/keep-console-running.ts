@@ -35,6 +35,8 @@ export async function keepConsoleRunning(options: {
   async function start(): Promise<void> {
     const started = fork(path.join(import.meta.dirname, 'console-child.ts'), {
       env: options.environment,
+      // What this process was started with (a preloaded module) is not the child's business.
+      execArgv: [],
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
     });
     const startedAt = performance.now();

@@ -27,7 +27,10 @@ export function keepWorkerRunning(input: WorkerInput, log: Logger): RunningWorke
 
   function start(): void {
     const startedAt = performance.now();
-    const started = new Worker(path.join(import.meta.dirname, 'worker.ts'), { workerData: input });
+    const started = new Worker(path.join(import.meta.dirname, 'worker.ts'), {
+      workerData: input,
+      execArgv: [],
+    });
     worker = started;
     started.once('message', () => {
       ready = true;
