@@ -11,7 +11,7 @@ export type KeptProcessOptions = {
   command: string;
   args: readonly string[];
   /** The whole environment of the child: nothing of ours is inherited unless it is in here. */
-  environment: NodeJS.ProcessEnv;
+  environment: Readonly<Record<string, string | undefined>>;
   log: Logger;
   /** Called with each line the child prints. */
   onLine?(line: string): void;
@@ -31,7 +31,7 @@ export function keepRunning(options: KeptProcessOptions): KeptProcess {
   function start(): void {
     const startedAt = performance.now();
     const started = spawn(options.command, [...options.args], {
-      env: options.environment,
+      env: options.environment as NodeJS.ProcessEnv,
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     child = started;
