@@ -3,6 +3,7 @@ import { getRequestListener } from '@hono/node-server';
 import type { Logger } from 'pino';
 import { hasAdmin } from '#lib/access/has-admin.ts';
 import { flushAnonymousRefusals, noteAnonymousRefusal } from '#lib/audit/refusals.ts';
+import { listenToFeed } from '#lib/credentials/deny-set.ts';
 import { systemActor } from '#lib/platform/actor.ts';
 import { clientAddress, isInRanges, parseRanges, privateRanges } from '#lib/platform/address.ts';
 import { type Clock, systemClock } from '#lib/platform/clock.ts';
@@ -86,6 +87,7 @@ export async function startGate(options: GateOptions): Promise<RunningGate> {
   await feed.start();
   const front = createFront(gate, feed, options);
   const system = () => ctxOf(gate, { actor: systemActor('gate') });
+  const denySet = await listenToFeed(system());
 
   const verbServer = options.verbSocket ? await listenForVerbs(gate, options, options.verbSocket) : null;
   let open = await hasAdmin(system());
@@ -119,6 +121,7 @@ export async function startGate(options: GateOptions): Promise<RunningGate> {
       clearInterval(widen);
       clearInterval(flush);
       await feed.close();
+      await denySet.close();
       await Promise.all([...listeners, ...(verbServer ? [verbServer] : [])].map(closeServer));
       front.close();
       await flushAnonymousRefusals(system()).catch((error) =>

@@ -5,7 +5,12 @@ import type { FeedHub } from '../guards/feed-hub.ts';
 import { registerGuards } from '../guards/routes.ts';
 import { methodNotAllowed } from '../method.ts';
 import { registerAuthorize } from './authorize.ts';
+import { registerIntrospect } from './introspect.ts';
+import { registerJwks } from './jwks.ts';
+import { registerMetadata } from './metadata.ts';
 import { registerRegister } from './register.ts';
+import { registerRevoke } from './revoke.ts';
+import { registerToken } from './token.ts';
 
 /** Who asks, as the front door established it: address and request id. Handlers make their context from it. */
 export type OAuthEnv = { Bindings: HttpBindings & { caller: Caller } };
@@ -13,7 +18,15 @@ export type OAuthApp = Hono<OAuthEnv>;
 export type Register = (app: OAuthApp, gate: Gate) => void;
 
 /** The endpoints of the issuer host, one file each. */
-const registers: readonly Register[] = [registerAuthorize, registerRegister];
+const registers: readonly Register[] = [
+  registerAuthorize,
+  registerIntrospect,
+  registerJwks,
+  registerMetadata,
+  registerRegister,
+  registerRevoke,
+  registerToken,
+];
 
 /**
  * The issuer host. No cookie is ever read or set here: redirects to loopback clients carry every cookie of this

@@ -3,12 +3,7 @@ import { findResource } from '#lib/oauth/resource.ts';
 import type { TokenRequest } from '#lib/oauth/token-request.ts';
 import type { Ctx } from '#lib/platform/ctx.ts';
 import { err, ok, type Result } from '#lib/platform/result.ts';
-import {
-  authenticateClient,
-  replayedAssertion,
-  spendAssertion,
-  wasSpent,
-} from './authenticate-client.ts';
+import { authenticateClient, replayedAssertion, spendAssertion, wasSpent } from './authenticate-client.ts';
 import type { GrantOutcome, RefusedParty } from './exchange.ts';
 import { mint } from './mint.ts';
 import { expiredRefusal, refusal, refusalOf, type TokenRefusal, tryAgain } from './refusal.ts';

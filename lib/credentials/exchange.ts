@@ -5,11 +5,12 @@ import type { TokenRequest } from '#lib/oauth/token-request.ts';
 import type { Ctx } from '#lib/platform/ctx.ts';
 import { DomainError } from '#lib/platform/errors.ts';
 import { err, type Result } from '#lib/platform/result.ts';
-import { presentedClientId } from './authenticate-client.ts';
+import { authenticateClient, presentedClientId } from './authenticate-client.ts';
 import { grantClientCredentials } from './client-credentials.ts';
 import { redeemCode } from './redeem-code.ts';
 import { refreshToken } from './refresh-token.ts';
 import { refusal, type TokenRefusal } from './refusal.ts';
+import { recallStanding } from './standing.ts';
 
 /** A successful token answer (RFC 6749 §5.1), in wire names. `scope` is always there: clients decide by it. */
 export type TokenAnswer = {
@@ -55,6 +56,18 @@ export async function exchange(
   if (outcome.ok) return outcome;
   await recordTokenRefusal(ctx, request.grantType, outcome.error);
   return outcome;
+}
+
+/**
+ * What comes before a malformed request: whether the client that sent it is one of ours at all. Null when it is; its
+ * assertion, if any, is left unspent, since nothing was done with it.
+ */
+export async function refuseMalformed(ctx: Ctx, presented: PresentedClient): Promise<TokenRefusal | null> {
+  const clientId = presentedClientId(presented);
+  const standing = clientId === null ? null : await recallStanding(ctx, clientId);
+  const authenticated = await authenticateClient(ctx, standing, presented);
+  noteAnonymousRefusal(ctx, 'token', authenticated.ok ? 'malformed' : authenticated.error.reason);
+  return authenticated.ok ? null : authenticated.error;
 }
 
 function grant(
