@@ -1,0 +1,390 @@
+import { z } from 'zod';
+import { type ActivatedBinding, activateAgent } from '#lib/agents/activate-agent.ts';
+import { toAgentFacts } from '#lib/agents/agent-facts.ts';
+import { reinstateAgent } from '#lib/agents/reinstate-agent.ts';
+import {
+  checkSubset,
+  constraintSchema,
+  lifetimeSecondsSchema,
+  type NotSubset,
+  narrow,
+  type Snapshot,
+  snapshotDigestOf,
+} from '#lib/agents/snapshot.ts';
+import { notify } from '#lib/audit/notify.ts';
+import { recordEvent } from '#lib/audit/record.ts';
+import { prepareCode } from '#lib/credentials/authorization-codes.ts';
+import type { PersonActor } from '#lib/platform/actor.ts';
+import { addSeconds } from '#lib/platform/clock.ts';
+import type { Ctx } from '#lib/platform/ctx.ts';
+import { notifyChange, type Tx, withTransaction } from '#lib/platform/db.ts';
+import {
+  Conflict,
+  Forbidden,
+  Invalid,
+  PreconditionFailed,
+  PreconditionRequired,
+} from '#lib/platform/errors.ts';
+import { newId } from '#lib/platform/ids.ts';
+import { approvalsOf, castVote, openDecision, requireCurrentDigest } from './decision.ts';
+import { describeSeconds, diffSnapshots } from './diff.ts';
+import { findStaleFacts } from './revision.ts';
+import { riskOf } from './risk.ts';
+import { type LoadedRequest, moveRequest, requireMove } from './store.ts';
+import { requireNotDenied } from './submit-request.ts';
+import { judgeProposal } from './verdict.ts';
+
+/** A tool that stays: as the review page lists it, by `toolId` or by server and name; further constraints add up. */
+const keptToolSchema = z.object({
+  toolId: z.string().max(64).optional(),
+  serverId: z.string().max(64).optional(),
+  name: z.string().max(512).optional(),
+  constraints: z.array(constraintSchema).max(32).optional(),
+});
+
+export const approveRequestFields = {
+  /** Names what was read. Without it nothing is decided. */
+  snapshotDigest: z.string().max(128).optional(),
+  /** The tools that stay, when not all do. Left out: as asked. */
+  toolLines: z
+    .array(z.union([z.string().max(512), keptToolSchema]))
+    .min(1, 'Keep at least one tool, or reject the request.')
+    .max(500)
+    .optional(),
+  lifetimeSeconds: lifetimeSecondsSchema.optional(),
+  comment: z.string().trim().max(2000).default(''),
+};
+export const approveRequestInput = z.strictObject({
+  requestId: z.string().max(64),
+  ...approveRequestFields,
+});
+
+export type ApprovedRequest = {
+  id: string;
+  number: number;
+  /** `submitted` while more approvals are needed. */
+  state: 'approved' | 'submitted';
+  votes: number;
+  requiredApprovals: number;
+  grantedDigest: string;
+  narrowed: boolean;
+  agentId: string;
+  bindings: ActivatedBinding[];
+};
+
+/** How long the owner of a headless agent may come for the credential they carry, in seconds. */
+const revealSeconds = 24 * 3600;
+
+/**
+ * Approves exactly what the named snapshot says, or less of it. One serialisable transaction holds the vote, the
+ * decision, the activated instances and agent, its bindings, the codes of browsers that wait, and the events of all
+ * of it: there is no moment at which one of them exists without the others.
+ *
+ * The approver is the actor. Nobody involved in the request can be (403). A decision without a digest is refused
+ * (428), one on other words (412), one on a decided or moved request (409); of two at once exactly one takes effect
+ * and the other is told so. Narrowing derives a snapshot that is checked to be a subset; a later vote starts from what
+ * earlier ones left, so it can narrow further and never widen.
+ */
+export async function approveRequest(
+  ctx: Ctx,
+  input: z.output<typeof approveRequestInput>,
+): Promise<ApprovedRequest> {
+  return withTransaction(ctx, async (tx) => {
+    const { person, request } = await openDecision(tx, ctx, input.requestId);
+    if (input.snapshotDigest === undefined || input.snapshotDigest === '') {
+      throw new PreconditionRequired('Name the snapshotDigest of the review this decision was made on.', {
+        requestId: request.id,
+      });
+    }
+    requireMove(request, 'approve');
+    await requireCurrentDigest(tx, request, input.snapshotDigest);
+
+    const asked = request.revision.snapshot;
+    const earlier = approvalsOf(request).at(-1);
+    const proposed = (earlier?.granted as Snapshot | undefined) ?? asked;
+    const granted = deriveGranted(request, proposed, input);
+    requireWithinRights(person, granted);
+    await requireStillTrue(tx, granted);
+    requireNotDenied(await judge(tx, ctx, request, granted), granted.tools);
+    await requireLivingOwner(tx, request);
+
+    const grantedDigest = snapshotDigestOf(granted);
+    const narrowed = grantedDigest !== request.revision.snapshotDigest;
+    const voteId = await castVote(tx, ctx, request, person, {
+      verdict: narrowed ? 'approve narrowed' : 'approve',
+      reason: input.comment,
+      granted: { snapshot: granted, digest: grantedDigest },
+    });
+    const voteEvent = await recordEvent(tx, ctx, {
+      kind: 'request.vote',
+      subjectId: request.id,
+      agentId: request.agentId,
+      requestRef: request.id,
+      reason: input.comment,
+      data: {
+        voteId,
+        verdict: narrowed ? 'approve narrowed' : 'approve',
+        snapshotDigest: request.revision.snapshotDigest,
+        grantedDigest,
+      },
+    });
+    const votes = approvalsOf(request).length + 1;
+    const answer = {
+      id: request.id,
+      number: request.number,
+      votes,
+      requiredApprovals: request.requiredApprovals,
+      grantedDigest,
+      narrowed,
+      agentId: request.agentId,
+    };
+    if (votes < request.requiredApprovals) {
+      await moveRequest(tx, request, { state: 'submitted' });
+      await notifyChange(tx, 'requests', request.id);
+      return { ...answer, state: 'submitted', bindings: [] };
+    }
+    const bindings = await putIntoEffect(tx, ctx, {
+      request,
+      person,
+      granted,
+      grantedDigest,
+      narrowed,
+      voteEvent,
+      comment: input.comment,
+    });
+    return { ...answer, state: 'approved', bindings };
+  });
+}
+
+/** The snapshot this approver grants: what was proposed, less what they take out. `Invalid` names what is not a subset. */
+function deriveGranted(
+  request: LoadedRequest,
+  proposed: Snapshot,
+  input: Pick<z.output<typeof approveRequestInput>, 'toolLines' | 'lifetimeSeconds'>,
+): Snapshot {
+  if (input.toolLines === undefined && input.lifetimeSeconds === undefined) return proposed;
+  if (request.kind === 'reinstate') {
+    throw new Invalid(
+      'A reinstatement gives back what was approved. Narrow it with a change request afterwards.',
+    );
+  }
+  const keep = input.toolLines?.map((line, index) => {
+    const wanted = typeof line === 'string' ? { toolId: line } : line;
+    const matches = proposed.tools.filter(
+      (tool) =>
+        (wanted.toolId !== undefined
+          ? tool.toolId === wanted.toolId || tool.name === wanted.toolId
+          : tool.name === wanted.name) &&
+        (wanted.serverId === undefined || tool.serverId === wanted.serverId),
+    );
+    const [tool] = matches;
+    if (!tool || matches.length > 1) {
+      const message = tool
+        ? 'More than one server has a tool of this name; name the serverId too.'
+        : 'This tool was not asked for. An approval can only take away.';
+      throw new Invalid(message, { issues: [{ path: `toolLines.${index}`, message }] });
+    }
+    return { toolId: tool.toolId, constraints: typeof line === 'string' ? undefined : line.constraints };
+  });
+  const granted = narrow(proposed, { keep, lifetimeSeconds: input.lifetimeSeconds });
+  const subset = checkSubset(granted, proposed);
+  if (!subset.ok) {
+    const message = describeNotSubset(subset.error, proposed);
+    const path = subset.error.tag === 'lifetime_longer' ? 'lifetimeSeconds' : 'toolLines';
+    throw new Invalid(message, { issues: [{ path, message }] });
+  }
+  return granted;
+}
+
+function describeNotSubset(problem: NotSubset, asked: Snapshot): string {
+  switch (problem.tag) {
+    case 'lifetime_longer':
+      return `At most ${describeSeconds(asked.lifetimeSeconds)} was asked for. An approval can only shorten it.`;
+    case 'tool_repeated':
+      return `${problem.name} is listed twice.`;
+    case 'tool_not_asked':
+    case 'tool_altered':
+    case 'constraint_dropped':
+      return `${problem.name} is not what was asked for. An approval can only take away.`;
+    case 'facts_altered':
+      return 'An approval can only take away tools and time.';
+  }
+}
+
+/** API tokens approve low risk only: what can do harm is decided by a person in front of the review page. */
+function requireWithinRights(person: PersonActor, granted: Snapshot): void {
+  const risk = riskOf(granted.tools);
+  if (person.via === 'token' && risk !== 'low') {
+    throw new Forbidden(
+      `An API token approves low risk only, and this is ${risk}. Decide it in the browser, or leave the riskier tools out.`,
+      { risk },
+    );
+  }
+}
+
+/** Bytes, not names, are approved: a tool or client that changed since the snapshot is not what was read. */
+async function requireStillTrue(tx: Tx, granted: Snapshot): Promise<void> {
+  const stale = granted.kind === 'reinstate' ? [] : await findStaleFacts(tx, granted);
+  if (stale.length === 0) return;
+  throw new PreconditionFailed(
+    `${stale.map((fact) => fact.text).join('. ')}. Leave it out, or ask the owner for a new revision.`,
+    { stale },
+  );
+}
+
+async function judge(tx: Tx, ctx: Ctx, request: LoadedRequest, granted: Snapshot) {
+  return judgeProposal(
+    {
+      agentId: request.agentId,
+      ownerId: request.ownerId,
+      sourceId: (await toAgentFacts(tx, request.agentId)).source,
+      clientClass: granted.agent.clientClass,
+      purpose: granted.purpose,
+      tools: granted.tools,
+    },
+    ctx.clock.now(),
+  );
+}
+
+async function requireLivingOwner(tx: Tx, request: LoadedRequest): Promise<void> {
+  const owner = await tx.person.findUnique({ where: { id: request.ownerId }, select: { state: true } });
+  if (owner?.state !== 'active') {
+    throw new Conflict('The owner has left, and nothing runs without one. Another owner has to ask.');
+  }
+}
+
+type Effect = {
+  request: LoadedRequest;
+  person: PersonActor;
+  granted: Snapshot;
+  grantedDigest: string;
+  narrowed: boolean;
+  voteEvent: string;
+  comment: string;
+};
+
+async function putIntoEffect(tx: Tx, ctx: Ctx, effect: Effect): Promise<ActivatedBinding[]> {
+  const { request, person, granted, grantedDigest, narrowed } = effect;
+  await moveRequest(tx, request, { state: 'approved', decidedAt: ctx.clock.now() });
+  const parentEventId = await recordEvent(tx, ctx, {
+    kind: 'request.approve',
+    subjectId: request.id,
+    agentId: request.agentId,
+    requestRef: request.id,
+    parentIds: [effect.voteEvent],
+    reason: effect.comment,
+    before: { state: request.state },
+    after: {
+      state: 'approved',
+      revision: request.revision.number,
+      snapshotDigest: request.revision.snapshotDigest,
+      grantedDigest,
+      lifetimeSeconds: granted.lifetimeSeconds,
+      tools: granted.tools.map((tool) => `${tool.server}/${tool.name}`),
+    },
+    data: {
+      narrowed,
+      requiredApprovals: request.requiredApprovals,
+      takenAway: diffSnapshots(request.revision.snapshot, granted).map((line) => line.label),
+    },
+  });
+  const { agentId } = request;
+  let bindings: ActivatedBinding[] = [];
+  if (request.kind === 'reinstate') {
+    await reinstateAgent(tx, ctx, { agentId, requestId: request.id, parentEventId });
+  } else {
+    bindings = await activateAgent(tx, ctx, {
+      agentId,
+      requestId: request.id,
+      revisionId: request.revision.id,
+      granted,
+      grantedDigest,
+      parentEventId,
+    });
+    await mintForWaitingBrowsers(tx, ctx, request, granted, bindings, parentEventId);
+    await openReveals(tx, ctx, request, granted);
+  }
+  await notify(tx, ctx, {
+    personIds: [request.ownerId, request.createdById],
+    kind: 'request.approve',
+    title: `${request.label} was approved${narrowed ? ', narrowed' : ''}`,
+    body: `${person.displayName} ${describeGrant(request, granted, narrowed)} ${nextStep(request, granted)}`,
+    href: `/requests/${request.id}`,
+  });
+  await notifyChange(tx, 'requests', request.id);
+  return bindings;
+}
+
+/** A browser that waits gets its code in this very transaction; the browser that claimed carries it to its client. */
+async function mintForWaitingBrowsers(
+  tx: Tx,
+  ctx: Ctx,
+  request: LoadedRequest,
+  granted: Snapshot,
+  bindings: readonly ActivatedBinding[],
+  parentEventId: string,
+): Promise<void> {
+  const waiting = await tx.authorizationTransaction.findMany({
+    where: { requestId: request.id, status: 'waiting', deadlineAt: { gt: ctx.clock.now() } },
+  });
+  if (waiting.length === 0) return;
+  const agent = await tx.agent.findUniqueOrThrow({
+    where: { id: request.agentId },
+    select: { id: true, epoch: true },
+  });
+  const resources = new Set(
+    granted.tools
+      .filter((tool) => bindings.some((binding) => binding.serverId === tool.serverId))
+      .map((tool) => tool.resource),
+  );
+  for (const transaction of waiting) {
+    // Narrowed away from the server this sign-in is about: there is nothing to carry there.
+    if (!resources.has(transaction.resource)) continue;
+    await prepareCode(tx, ctx, transaction, agent, { parentIds: [parentEventId], requestRef: request.id });
+    await tx.authorizationTransaction.updateMany({
+      where: { id: transaction.id, status: 'waiting' },
+      data: { status: 'ready' },
+    });
+  }
+}
+
+/** Headless clients without a key have nobody but their owner to carry the credential: a right to mint it once. */
+async function openReveals(tx: Tx, ctx: Ctx, request: LoadedRequest, granted: Snapshot): Promise<void> {
+  const carried =
+    granted.agent.clientClass === 'headless service' &&
+    granted.instances.every((instance) => instance.jwksThumbprints.length === 0);
+  if (!carried) return;
+  const now = ctx.clock.now();
+  await tx.reveal.createMany({
+    data: [...new Set(granted.tools.map((tool) => tool.serverId))].map((serverId) => ({
+      id: newId('reveal'),
+      agentId: request.agentId,
+      serverId,
+      ownerId: request.ownerId,
+      requestId: request.id,
+      createdAt: now,
+      expiresAt: addSeconds(now, revealSeconds),
+      mintedCredentialIds: [],
+    })),
+  });
+}
+
+function describeGrant(request: LoadedRequest, granted: Snapshot, narrowed: boolean): string {
+  if (request.kind === 'reinstate') return 'let the agent work again.';
+  const asked = request.revision.snapshot;
+  if (!narrowed) {
+    return `approved all ${granted.tools.length} tools for ${describeSeconds(granted.lifetimeSeconds)}.`;
+  }
+  return `approved ${granted.tools.length} of ${asked.tools.length} tools for ${describeSeconds(granted.lifetimeSeconds)}.`;
+}
+
+/** What the owner does now, by how the credential reaches the agent. */
+function nextStep(request: LoadedRequest, granted: Snapshot): string {
+  if (request.kind === 'reinstate') return 'Clients go on by themselves; nobody has to sign in again.';
+  if (granted.agent.clientClass === 'interactive') {
+    return 'If your client no longer waits, start its sign-in again. The time counts from its first token.';
+  }
+  return granted.instances.some((instance) => instance.jwksThumbprints.length > 0)
+    ? 'The agent gets its tokens with its key from now on. The time counts from its first token.'
+    : 'Open the agent within 24 hours to reveal its token. The time counts from its first token.';
+}
