@@ -41,6 +41,8 @@ type FeedEvents = {
   changed: [slice: Slice, entries: readonly FeedEntry[]];
   /** A slice was replaced whole, or appeared, or went. */
   replaced: [serverId: string];
+  /** Which servers there are, and how they are reached, was told. */
+  setup: [];
   lease: [live: boolean];
   /** Something on the feed was not believed. */
   refused: [detail: string];
@@ -269,6 +271,7 @@ export class FeedClient extends EventEmitter<FeedEvents> {
       this.slices.delete(serverId);
       this.emit('replaced', serverId);
     }
+    this.emit('setup');
   }
 
   async #openUpstream(facts: UpstreamFacts): Promise<Upstream> {

@@ -2,7 +2,7 @@ import type { GuardRequest, UpstreamResponse } from './exchange.ts';
 import { isObject, type Message } from './json-rpc.ts';
 
 /** First revision in which every request stands alone and headers repeat the body. */
-const modernVersion = '2026-07-28';
+export const modernVersion = '2026-07-28';
 const metaVersion = 'io.modelcontextprotocol/protocolVersion';
 const forwardedRequestHeaders = [
   'accept',

@@ -40,7 +40,7 @@ import {
   passedHeaders,
   preflightHeaders,
 } from './mcp-headers.ts';
-import { type FeedEntry, messageTypes } from './protocol.ts';
+import { type FeedEntry, messageTypes, type ServerFacts } from './protocol.ts';
 import type { Reporter } from './reports.ts';
 import { EventRewriter, type Rewrite, rewriteResult } from './rewrite.ts';
 import { holderOf, Sessions, Tasks } from './sessions.ts';
@@ -77,6 +77,7 @@ class CutShort extends Error {}
  */
 export class ResourceGuard {
   readonly serverId: string;
+  readonly #server: ServerFacts;
   readonly #feed: FeedClient;
   readonly #reporter: Reporter;
   readonly #issuer: string;
@@ -91,7 +92,7 @@ export class ResourceGuard {
   readonly #unsubscribe: () => void;
 
   constructor(options: {
-    serverId: string;
+    server: ServerFacts;
     feed: FeedClient;
     reporter: Reporter;
     issuer: string;
@@ -99,7 +100,8 @@ export class ResourceGuard {
     /** Origins of web pages that may call, beside those on loopback. */
     allowedOrigins?: readonly string[];
   }) {
-    this.serverId = options.serverId;
+    this.serverId = options.server.id;
+    this.#server = options.server;
     this.#feed = options.feed;
     this.#reporter = options.reporter;
     this.#issuer = options.issuer;
@@ -120,17 +122,10 @@ export class ResourceGuard {
     await this.#upstream.close();
   }
 
-  /** Protected resource metadata (RFC 9728), or null while the server is not known. */
-  metadata(): object | null {
-    const slice = this.#feed.slices.get(this.serverId);
-    if (!slice) return null;
-    return {
-      resource: slice.server.resource,
-      authorization_servers: [this.#issuer],
-      scopes_supported: ['mcp'],
-      bearer_methods_supported: ['header'],
-      resource_name: slice.server.name,
-    };
+  /** Protected resource metadata (RFC 9728 §2). */
+  metadata(): object {
+    const server = this.#feed.slices.get(this.serverId)?.server ?? this.#server;
+    return protectedResourceMetadata({ ...server, resource: this.#server.resource }, this.#issuer);
   }
 
   /** Decides about one request and carries it out. Never throws. */
@@ -259,7 +254,7 @@ export class ResourceGuard {
   }
 
   #metadataUrl(): string {
-    const resource = new URL(this.#feed.slices.get(this.serverId)?.server.resource ?? this.#issuer);
+    const resource = new URL(this.#server.resource);
     const path = resource.pathname === '/' ? '' : resource.pathname;
     return `${resource.origin}/.well-known/oauth-protected-resource${path}`;
   }
@@ -850,6 +845,17 @@ export class ResourceGuard {
     const isDead = (agentId: string) => slice.agents.get(agentId)?.state !== 'active' || !alive.has(agentId);
     for (const sessionId of this.#sessions.takeDead(isDead)) void this.#deleteUpstreamSession(sessionId);
   }
+}
+
+/** What a client needs to find the authorization server of a resource (RFC 9728 §2). */
+export function protectedResourceMetadata(server: ServerFacts, issuer: string): object {
+  return {
+    resource: server.resource,
+    authorization_servers: [issuer],
+    scopes_supported: ['mcp'],
+    bearer_methods_supported: ['header'],
+    resource_name: server.name,
+  };
 }
 
 const spoolFullReason: Reason = {
