@@ -23,6 +23,7 @@ import { buildConsoleIfStale } from '../scripts/build-console.ts';
 import { printBootReport } from './boot-report.ts';
 import { startConsole } from './console.ts';
 import { prepareDatabase } from './database.ts';
+import { startExampleServers } from './example-servers.ts';
 import { checkInstallation, WrongInstallation } from './installation.ts';
 import { keepConsoleRunning } from './keep-console-running.ts';
 import { keepWorkerRunning } from './keep-worker-running.ts';
@@ -154,6 +155,15 @@ async function runGate(
       : {},
   });
   running.add(() => gate.close());
+  if (config.examplePort !== null) {
+    const examples = await startExampleServers({
+      ctx,
+      dataFolder: config.dataFolder,
+      firstPort: config.examplePort,
+      log,
+    });
+    running.add(examples.stop);
+  }
   const child = await starting;
   if (child) running.add(child.stop);
   return null;

@@ -41,6 +41,8 @@ export type Config = {
   trustedProxies: readonly string[];
   /** Development only: client metadata documents may be fetched from loopback. Reported loudly. */
   allowLoopbackMetadata: boolean;
+  /** First of three loopback ports the example MCP servers' guard listens on; null for no examples. */
+  examplePort: number | null;
   smtpUrl: string | null;
   mailFrom: string;
   logLevel: 'fatal' | 'error' | 'warn' | 'info' | 'debug' | 'trace' | 'silent';
@@ -160,6 +162,18 @@ export const configSchema = z.object({
   COUNTERSIGN_ALLOW_LOOPBACK_METADATA: flag
     .default(false)
     .describe('Development only: fetch client metadata documents from loopback.'),
+  COUNTERSIGN_EXAMPLES: flag
+    .optional()
+    .describe(
+      'Three example MCP servers behind a guard. On unless PostgreSQL is external or the issuer https.',
+    ),
+  COUNTERSIGN_EXAMPLE_PORT: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .max(65_533)
+    .optional()
+    .describe('First of the three loopback ports of the examples. Default PORT + 1.'),
   COUNTERSIGN_SMTP_URL: z
     .string()
     .refine(
@@ -261,6 +275,10 @@ export function parseConfig(
     unclaimedClients: values.COUNTERSIGN_UNCLAIMED_CLIENTS,
     trustedProxies: values.COUNTERSIGN_TRUSTED_PROXIES,
     allowLoopbackMetadata: values.COUNTERSIGN_ALLOW_LOOPBACK_METADATA,
+    examplePort:
+      role.data === 'all' && (values.COUNTERSIGN_EXAMPLES ?? (!values.DATABASE_URL && !publicIssuer))
+        ? (values.COUNTERSIGN_EXAMPLE_PORT ?? values.PORT + 1)
+        : null,
     smtpUrl: values.COUNTERSIGN_SMTP_URL ?? null,
     mailFrom: values.COUNTERSIGN_MAIL_FROM,
     logLevel: values.LOG_LEVEL,
