@@ -19,7 +19,7 @@ export function CopyableId({
 }) {
   const short = middleTruncate(id, keep);
   return (
-    <span className={cn('inline-flex min-w-0 max-w-full items-center gap-0.5', className)}>
+    <span className={cn('inline-flex min-w-0 max-w-full items-center gap-0.5 align-middle', className)}>
       <code className="min-w-0 truncate text-xs" title={short === id ? undefined : id}>
         <span className="print-short">{short}</span>
         <span className="print-whole hidden break-all">{id}</span>
@@ -33,7 +33,7 @@ export function CopyableId({
 export function DigestChip({ digest, label = 'digest' }: { digest: string; label?: string }) {
   const bare = digest.replace(/^sha-?256[:-]/i, '');
   return (
-    <span className="inline-flex max-w-full items-center rounded-sm border border-line bg-sunken pl-1.5">
+    <span className="inline-flex max-w-full items-center rounded-sm border align-middle border-line bg-sunken pl-1.5">
       <code className="truncate text-fg-2 text-xs" title={digest}>
         <span className="print-short">{bare.length > 12 ? `${bare.slice(0, 12)}…` : bare}</span>
         <span className="print-whole hidden break-all">{digest}</span>

@@ -43,7 +43,9 @@ export function DecisionBar({
       )}
     >
       <div className="min-w-0 flex-1 basis-60 text-fg-2 text-sm">{status}</div>
-      <div className="flex flex-wrap items-center gap-2 max-sm:w-full max-sm:[&>*]:flex-1">{children}</div>
+      <div className="flex flex-wrap items-center gap-2 max-sm:grid max-sm:w-full max-sm:grid-cols-2">
+        {children}
+      </div>
     </section>
   );
 }

@@ -41,7 +41,7 @@ export function Badge({
     <span
       title={title}
       className={cn(
-        'inline-flex w-fit max-w-full items-center gap-1 whitespace-nowrap font-medium text-xs [&_svg]:size-3.5 [&_svg]:shrink-0',
+        'inline-flex w-fit max-w-full items-center gap-1 whitespace-nowrap align-middle font-medium text-xs [&_svg]:size-3.5 [&_svg]:shrink-0',
         plain ? toneTextClass[tone] : ['h-5 rounded-sm border px-1.5', toneClass[tone]],
         className,
       )}

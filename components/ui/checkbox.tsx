@@ -23,7 +23,7 @@ export function Checkbox({
     <label
       className={cn(
         'group/check inline-grid min-h-6 cursor-pointer grid-cols-[1.25rem_minmax(0,1fr)] gap-x-2 has-data-disabled:cursor-not-allowed has-data-disabled:text-fg-3 pointer-coarse:min-h-11',
-        hideLabel && 'min-w-6 grid-cols-[1.25rem] justify-center',
+        hideLabel && 'size-6 grid-cols-[1.25rem] content-center justify-center pointer-coarse:size-11',
         className,
       )}
     >

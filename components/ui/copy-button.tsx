@@ -29,7 +29,7 @@ export function CopyButton({
       title={showLabel ? undefined : label}
       onClick={async () => setOutcome((await copy(text)) ? 'copied' : 'failed')}
       className={cn(
-        'no-print inline-flex min-h-6 min-w-6 items-center justify-center gap-1 rounded-sm text-fg-3 text-xs hover:bg-hover hover:text-fg pointer-coarse:min-h-11 pointer-coarse:min-w-11',
+        'no-print relative inline-flex min-h-6 min-w-6 items-center justify-center gap-1 rounded-sm text-fg-3 text-xs hover:bg-hover hover:text-fg pointer-coarse:after:absolute pointer-coarse:after:-inset-2.5',
         showLabel && 'px-1.5',
         className,
       )}

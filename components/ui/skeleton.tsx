@@ -45,7 +45,7 @@ export function PageSkeleton() {
       <span className="sr-only">Loading</span>
       <div className="grid gap-2">
         <Skeleton className="h-3 w-32" />
-        <Skeleton className="h-6 w-80 max-w-full" />
+        <Skeleton className="h-6 w-full max-w-80" />
         <Skeleton className="h-3 w-56" />
       </div>
       <div className="grid gap-3 rounded-lg border border-line bg-surface p-4">

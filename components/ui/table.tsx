@@ -4,10 +4,17 @@ import { cn } from './cn.ts';
 /** Plain table parts for short, static tables; lists use DataTable. `label` names it to screen readers. */
 export function Table({ className, label, ...props }: ComponentProps<'table'> & { label: string }) {
   return (
-    // A region that scrolls sideways must be reachable by keyboard (WCAG 2.1.1).
-    // biome-ignore lint/a11y/noNoninteractiveTabindex: see above
-    <section aria-label={label} tabIndex={0} className="overflow-x-auto focus-visible:-outline-offset-2">
-      <table aria-label={label} className={cn('w-full border-collapse text-sm', className)} {...props} />
+    // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls sideways must be reachable by keyboard (WCAG 2.1.1)
+    <section
+      aria-label={label}
+      tabIndex={0}
+      className="relative overflow-x-auto focus-visible:-outline-offset-2"
+    >
+      <table
+        aria-label={label}
+        className={cn('w-full min-w-120 border-collapse text-sm', className)}
+        {...props}
+      />
     </section>
   );
 }
