@@ -1,5 +1,7 @@
+import { hasRole, requirePerson } from '#lib/access/require.ts';
 import type { Ctx } from '#lib/platform/ctx.ts';
 import type { Tx } from '#lib/platform/db.ts';
+import { NotFound } from '#lib/platform/errors.ts';
 
 /** What a stop would reach, counted now. */
 export type BlastRadius = {
@@ -91,4 +93,15 @@ export async function measureBlastRadius(
 async function instanceIdsOf(tx: Tx, agentId: string): Promise<string[]> {
   const rows = await tx.instance.findMany({ where: { agentId }, select: { id: true } });
   return rows.map((row) => row.id);
+}
+
+/** What stopping this agent would reach, for the person about to do it. `NotFound` for who may not see the agent. */
+export async function readBlastRadius(ctx: Ctx, agentId: string): Promise<BlastRadius> {
+  const person = requirePerson(ctx);
+  const agent = await ctx.db.prisma.agent.findUnique({ where: { id: agentId }, select: { ownerId: true } });
+  if (agent?.ownerId !== person.personId && !hasRole(person, 'approver', 'auditor', 'admin'))
+    throw new NotFound();
+  const radius = await measureBlastRadius(ctx.db.prisma, ctx, agentId);
+  if (!radius) throw new NotFound();
+  return radius;
 }
