@@ -33,43 +33,40 @@ export async function measureBlastRadius(
   const now = ctx.clock.now();
   const agent = await tx.agent.findUnique({ where: { id: agentId } });
   if (!agent) return null;
-  const [
-    owner,
-    liveTokens,
-    refreshFamilies,
-    instances,
-    openRequests,
-    waitingBrowsers,
-    last,
-    bindings,
-    guards,
-  ] = await Promise.all([
-    tx.person.findUnique({ where: { id: agent.ownerId }, select: { displayName: true } }),
-    tx.credential.count({ where: { agentId, epoch: agent.epoch, endedAt: null, expiresAt: { gt: now } } }),
-    tx.refreshFamily.count({ where: { agentId, state: { in: ['live', 'frozen'] } } }),
-    tx.instance.count({ where: { agentId, state: { in: ['active', 'quarantined', 'suspended'] } } }),
-    tx.registrationRequest.count({
-      where: { agentId, state: { in: ['draft', 'submitted', 'changes requested'] } },
-    }),
-    tx.authorizationTransaction.count({
-      where: { status: { in: ['waiting', 'ready'] }, instanceId: { in: await instanceIdsOf(tx, agentId) } },
-    }),
-    tx.credential.findFirst({
-      where: { agentId },
-      orderBy: { issuedAt: 'desc' },
-      select: { issuedAt: true },
-    }),
-    tx.toolBinding.findMany({
-      where: { agentId, endedAt: null },
-      include: { server: { select: { name: true } } },
-    }),
-    tx.guard.findMany({ where: { state: 'enrolled' } }),
-  ]);
+  // One after the other: a transaction is one connection, which answers one query at a time.
+  const owner = await tx.person.findUnique({ where: { id: agent.ownerId }, select: { displayName: true } });
+  const liveTokens = await tx.credential.count({
+    where: { agentId, epoch: agent.epoch, endedAt: null, expiresAt: { gt: now } },
+  });
+  const refreshFamilies = await tx.refreshFamily.count({
+    where: { agentId, state: { in: ['live', 'frozen'] } },
+  });
+  const instances = await tx.instance.findMany({ where: { agentId }, select: { id: true, state: true } });
+  const openRequests = await tx.registrationRequest.count({
+    where: { agentId, state: { in: ['draft', 'submitted', 'changes requested'] } },
+  });
+  const waitingBrowsers = await tx.authorizationTransaction.count({
+    where: {
+      status: { in: ['waiting', 'ready'] },
+      instanceId: { in: instances.map((instance) => instance.id) },
+    },
+  });
+  const last = await tx.credential.findFirst({
+    where: { agentId },
+    orderBy: { issuedAt: 'desc' },
+    select: { issuedAt: true },
+  });
+  const bindings = await tx.toolBinding.findMany({
+    where: { agentId, endedAt: null },
+    include: { server: { select: { name: true } } },
+  });
+  const guards = await tx.guard.findMany({ where: { state: 'enrolled' } });
   return {
     agent: { id: agent.id, name: agent.name, state: agent.state, ownerName: owner?.displayName ?? '' },
     liveTokens,
     refreshFamilies,
-    instances,
+    instances: instances.filter((instance) => ['active', 'quarantined', 'suspended'].includes(instance.state))
+      .length,
     waitingBrowsers,
     openRequests,
     servers: bindings.map((binding) => ({
@@ -88,11 +85,6 @@ export async function measureBlastRadius(
     lastIssuedAt: last?.issuedAt.toISOString() ?? null,
     lastUsedAt: agent.lastUsedAt?.toISOString() ?? null,
   };
-}
-
-async function instanceIdsOf(tx: Tx, agentId: string): Promise<string[]> {
-  const rows = await tx.instance.findMany({ where: { agentId }, select: { id: true } });
-  return rows.map((row) => row.id);
 }
 
 /** What stopping this agent would reach, for the person about to do it. `NotFound` for who may not see the agent. */

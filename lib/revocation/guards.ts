@@ -240,7 +240,7 @@ export async function findEnrolledGuard(
   guardId: string,
 ): Promise<EnrolledGuard | null> {
   const guard = await ctx.db.prisma.guard.findUnique({ where: { id: guardId } });
-  if (!guard || guard.state !== 'enrolled') return null;
+  if (guard?.state !== 'enrolled') return null;
   return {
     id: guard.id,
     name: guard.name,

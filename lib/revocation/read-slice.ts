@@ -18,13 +18,18 @@ export async function readSnapshot(ctx: Ctx, serverId: string): Promise<Snapshot
         select: { id: true, name: true, resource: true, state: true },
       });
       if (server?.state !== 'active') return null;
-      const [head, installation, killed, bindings, agentRows] = await Promise.all([
-        tx.feedHead.findUnique({ where: { serverId } }),
-        tx.installation.findUnique({ where: { id: 1 } }),
-        tx.signingKey.findMany({ where: { purpose: 'token', state: 'killed' }, select: { kid: true } }),
-        tx.toolBinding.findMany({ where: { serverId, endedAt: null } }),
-        tx.toolBinding.findMany({ where: { serverId }, distinct: ['agentId'], select: { agentId: true } }),
-      ]);
+      const head = await tx.feedHead.findUnique({ where: { serverId } });
+      const installation = await tx.installation.findUnique({ where: { id: 1 } });
+      const killed = await tx.signingKey.findMany({
+        where: { purpose: 'token', state: 'killed' },
+        select: { kid: true },
+      });
+      const bindings = await tx.toolBinding.findMany({ where: { serverId, endedAt: null } });
+      const agentRows = await tx.toolBinding.findMany({
+        where: { serverId },
+        distinct: ['agentId'],
+        select: { agentId: true },
+      });
       const tokenKeys: PublicJwk[] = await readPublishedJwks(tx, ctx, 'token');
       const agents = [];
       for (const { agentId } of agentRows) agents.push(await toAgentFacts(tx as Tx, agentId));
