@@ -1,4 +1,3 @@
-import { calculateJwkThumbprint } from 'jose';
 import { z } from 'zod';
 import { purposeSchema } from '#lib/agents/purpose.ts';
 import {
@@ -16,6 +15,7 @@ import type { Ctx } from '#lib/platform/ctx.ts';
 import type { Prisma, Tx } from '#lib/platform/db.ts';
 import { Invalid } from '#lib/platform/errors.ts';
 import { newId } from '#lib/platform/ids.ts';
+import { thumbprintsOf } from '#lib/registration/prepare-claim.ts';
 import { requiredApprovals, riskOf } from './risk.ts';
 import { draftSeconds, type RequestKind } from './states.ts';
 import type { Ambient } from './store.ts';
@@ -64,6 +64,8 @@ export type RevisionInput = {
   content: RequestContent;
   /** Facts about origin established for this revision; the earlier revision's are carried over when absent. */
   evidence?: readonly EvidenceFact[] | undefined;
+  /** Clients that get their rows right after this revision, in the same transaction. */
+  arriving?: { instances: Snapshot['instances']; sourceId: string } | undefined;
 };
 
 export type WrittenRevision = {
@@ -89,23 +91,8 @@ export async function writeRevision(tx: Tx, ctx: Ctx, input: RevisionInput): Pro
   const owner = await tx.person.findUniqueOrThrow({ where: { id: request.ownerId } });
   const deputy = await findDeputy(tx, content.deputyId, owner.id);
   const chosen = await resolveTools(tx, content.tools);
-  const instances = await tx.instance.findMany({
-    where: { agentId: agent.id, state: { in: ['quarantined', 'active', 'suspended'] } },
-    include: {
-      client: {
-        select: {
-          id: true,
-          kind: true,
-          metadataDigest: true,
-          redirectUris: true,
-          tokenEndpointAuthMethod: true,
-          jwks: true,
-          sourceId: true,
-        },
-      },
-    },
-    orderBy: { id: 'asc' },
-  });
+  const present = await readInstances(tx, agent.id);
+  const instances = [...present.instances, ...(input.arriving?.instances ?? [])];
   const evidence = input.evidence ?? (await carriedEvidence(tx, request.id));
 
   const snapshot: Snapshot = snapshotSchema.parse({
@@ -124,17 +111,7 @@ export async function writeRevision(tx: Tx, ctx: Ctx, input: RevisionInput): Pro
     purpose: content.purpose,
     lifetimeSeconds: content.lifetimeSeconds,
     tools: chosen,
-    instances: await Promise.all(
-      instances.map(async ({ id, client }) => ({
-        instanceId: id,
-        clientId: client.id,
-        kind: client.kind,
-        metadataDigest: client.metadataDigest,
-        redirectUris: client.redirectUris,
-        tokenEndpointAuthMethod: client.tokenEndpointAuthMethod,
-        jwksThumbprints: await thumbprintsOf(client.jwks),
-      })),
-    ),
+    instances,
     evidence: sortFacts(evidence).map(({ kind, status, value, method }) => ({ kind, status, value, method })),
   });
   const snapshotDigest = snapshotDigestOf(snapshot);
@@ -142,7 +119,7 @@ export async function writeRevision(tx: Tx, ctx: Ctx, input: RevisionInput): Pro
     {
       agentId: agent.id,
       ownerId: owner.id,
-      sourceId: instances[0]?.client.sourceId ?? 'src_intake',
+      sourceId: present.sourceId ?? input.arriving?.sourceId ?? 'src_intake',
       clientClass: agent.clientClass,
       purpose: content.purpose,
       tools: chosen,
@@ -179,22 +156,22 @@ export async function writeRevision(tx: Tx, ctx: Ctx, input: RevisionInput): Pro
       justification: tool.justification,
     })),
   });
-  await tx.evidence.createMany({
-    data: evidence.map((fact) => ({
-      id: newId('evidence'),
-      revisionId: id,
-      clientId: instances[0]?.client.id ?? null,
-      kind: fact.kind,
-      status: fact.status,
-      value: fact.value as Prisma.InputJsonValue,
-      method: fact.method,
-      establishedAt: fact.establishedAt,
-      proofDigest: fact.proofDigest,
-    })),
-  });
-  const ends = instances.flatMap((instance) =>
-    instance.state === 'quarantined' && instance.quarantineEndsAt ? [instance.quarantineEndsAt] : [],
-  );
+  // Evidence of arriving clients is stored with their rows, by the room that gathered it.
+  if (!input.arriving) {
+    await tx.evidence.createMany({
+      data: evidence.map((fact) => ({
+        id: newId('evidence'),
+        revisionId: id,
+        clientId: snapshot.instances[0]?.clientId ?? null,
+        kind: fact.kind,
+        status: fact.status,
+        value: fact.value as Prisma.InputJsonValue,
+        method: fact.method,
+        establishedAt: fact.establishedAt,
+        proofDigest: fact.proofDigest,
+      })),
+    });
+  }
   return {
     id,
     snapshot,
@@ -202,7 +179,7 @@ export async function writeRevision(tx: Tx, ctx: Ctx, input: RevisionInput): Pro
     verdict,
     risk: riskOf(chosen),
     requiredApprovals: requiredApprovals(snapshot),
-    expiresAt: earliest([addSeconds(now, draftSeconds), ...ends]),
+    expiresAt: earliest([addSeconds(now, draftSeconds), ...present.quarantineEnds]),
   };
 }
 
@@ -377,9 +354,40 @@ async function countAmbient(
   return { holders, ownerAgents, earlierRequests, refusedBefore };
 }
 
-async function thumbprintsOf(jwks: unknown): Promise<string[]> {
-  const keys = (jwks as { keys?: Parameters<typeof calculateJwkThumbprint>[0][] } | null)?.keys ?? [];
-  return (await Promise.all(keys.map((key) => calculateJwkThumbprint(key)))).sort();
+/** The clients of an agent that live now, as a snapshot lists them. */
+async function readInstances(tx: Tx, agentId: string) {
+  const rows = await tx.instance.findMany({
+    where: { agentId, state: { in: ['quarantined', 'active', 'suspended'] } },
+    include: {
+      client: {
+        select: {
+          id: true,
+          kind: true,
+          metadataDigest: true,
+          redirectUris: true,
+          tokenEndpointAuthMethod: true,
+          jwks: true,
+          sourceId: true,
+        },
+      },
+    },
+    orderBy: { id: 'asc' },
+  });
+  return {
+    instances: rows.map(({ id, client }) => ({
+      instanceId: id,
+      clientId: client.id,
+      kind: client.kind,
+      metadataDigest: client.metadataDigest,
+      redirectUris: client.redirectUris,
+      tokenEndpointAuthMethod: client.tokenEndpointAuthMethod,
+      jwksThumbprints: thumbprintsOf(client),
+    })),
+    sourceId: rows[0]?.client.sourceId ?? null,
+    quarantineEnds: rows.flatMap((row) =>
+      row.state === 'quarantined' && row.quarantineEndsAt ? [row.quarantineEndsAt] : [],
+    ),
+  };
 }
 
 function earliest(instants: readonly Date[]): Date {
