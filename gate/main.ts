@@ -181,37 +181,41 @@ function createFront(gate: Gate, feed: FeedHub, options: GateOptions): { handle:
     };
   }
 
+  type Choice = { face: string; answer(): unknown };
+
   function handle(incoming: IncomingMessage, outgoing: ServerResponse): void {
+    const { face, answer } = choose(incoming, outgoing);
+    outgoing.once('finish', () =>
+      requestsTotal.inc({ face, status: `${Math.floor(outgoing.statusCode / 100)}xx` }),
+    );
+    answer();
+  }
+
+  function choose(incoming: IncomingMessage, outgoing: ServerResponse): Choice {
+    const refuse = (status: number, error: string, headers: object): Choice => ({
+      face: 'refused',
+      answer: () => answerJson(outgoing, status, { error }, headers),
+    });
     const path = pathOf(incoming.url);
-    if (path === null) {
-      answerJson(outgoing, 400, { error: 'invalid_request' }, { connection: 'close' });
-      return;
-    }
+    if (path === null) return refuse(400, 'invalid_request', { connection: 'close' });
     if (path === '/healthz')
-      return count('health', outgoing, () => answerJson(outgoing, 200, { status: 'ok' }));
-    if (path === '/readyz')
-      return count('health', outgoing, () => void answerReadiness(gate, checks, outgoing));
+      return { face: 'health', answer: () => answerJson(outgoing, 200, { status: 'ok' }) };
+    if (path === '/readyz') return { face: 'health', answer: () => answerReadiness(gate, checks, outgoing) };
     const host = incoming.headers.host?.toLowerCase();
     const face = host === issuerHost ? 'issuer' : host === consoleHost ? 'console' : null;
     if (!face) {
-      noteAnonymousRefusal({ clock: gate.clock, ...callerOf(incoming) } as never, 'host', 'unknown_host');
+      noteAnonymousRefusal(ctxOf(gate, callerOf(incoming)), 'host', 'unknown_host');
       // 421: this server does not answer for that name (RFC 9110 §15.5.20).
-      answerJson(outgoing, 421, { error: 'unknown_host' }, { connection: 'close' });
-      return;
+      return refuse(421, 'unknown_host', { connection: 'close' });
     }
-    if (path === '/metrics') return count('health', outgoing, () => void answerMetrics(incoming, outgoing));
+    if (path === '/metrics') return { face: 'health', answer: () => answerMetrics(incoming, outgoing) };
     if (load.isOverloaded() && isAnonymous(incoming)) {
       shedTotal.inc();
-      answerJson(outgoing, 503, { error: 'temporarily_unavailable' }, { 'retry-after': '1' });
-      return;
+      return refuse(503, 'temporarily_unavailable', { 'retry-after': '1' });
     }
-    if (isApiPath(path)) {
-      count('api', outgoing, () => void apiListeners[face](incoming, outgoing));
-    } else if (face === 'issuer') {
-      count('oauth', outgoing, () => void oauthListener(incoming, outgoing));
-    } else {
-      count('console', outgoing, () => void forwardToConsole(incoming, outgoing, path));
-    }
+    if (isApiPath(path)) return { face: 'api', answer: () => apiListeners[face](incoming, outgoing) };
+    if (face === 'issuer') return { face: 'oauth', answer: () => oauthListener(incoming, outgoing) };
+    return { face: 'console', answer: () => forwardToConsole(incoming, outgoing, path) };
   }
 
   /** Who sends neither a session nor credentials of any kind. Bodies are not looked at: that costs what is scarce. */
@@ -272,13 +276,6 @@ function createFront(gate: Gate, feed: FeedHub, options: GateOptions): { handle:
   };
 }
 
-function count(face: string, outgoing: ServerResponse, run: () => void): void {
-  outgoing.once('finish', () =>
-    requestsTotal.inc({ face, status: `${Math.floor(outgoing.statusCode / 100)}xx` }),
-  );
-  run();
-}
-
 function isApiPath(path: string): boolean {
   return path === '/api/v1' || path.startsWith('/api/v1/');
 }
@@ -290,7 +287,7 @@ function isApiPath(path: string): boolean {
  */
 export function pathOf(url: string | undefined): string | null {
   const path = (url ?? '').split('?', 1)[0] as string;
-  if (!path.startsWith('/') || path.includes('//') || /[\\;\u0000-\u0020\u007f]/.test(path)) return null;
+  if (!path.startsWith('/') || path.includes('//') || /[^!-~]|[\\;]/.test(path)) return null;
   if (/\/\.{1,2}(?:\/|$)/.test(path)) return null;
   if (path.includes('%')) {
     for (const [, hex = ''] of path.matchAll(/%(.{0,2})/g)) {

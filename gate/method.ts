@@ -6,5 +6,8 @@ const methods = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'] as const;
 export function methodNotAllowed<E extends Env>(app: Hono<E>, c: Context<E>): Response | null {
   const allowed = methods.filter((method) => app.router.match(method, c.req.path)[0].length > 0);
   if (allowed.length === 0) return null;
-  return c.json({ error: 'method_not_allowed' }, 405, { allow: allowed.join(', '), 'cache-control': 'no-store' });
+  return c.json({ error: 'method_not_allowed' }, 405, {
+    allow: allowed.join(', '),
+    'cache-control': 'no-store',
+  });
 }

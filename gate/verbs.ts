@@ -1,4 +1,58 @@
 import type { z } from 'zod';
+import {
+  createApiToken,
+  createApiTokenInput,
+  endApiToken,
+  endApiTokenInput,
+} from '#lib/access/api-tokens.ts';
+import {
+  addGroupMember,
+  createGroup,
+  createGroupInput,
+  groupMemberInput,
+  removeGroupMember,
+} from '#lib/access/groups.ts';
+import {
+  endInvitation,
+  endInvitationInput,
+  invitePerson,
+  invitePersonInput,
+  issuePasswordReset,
+  issuePasswordResetInput,
+  readInvitation,
+  readInvitationInput,
+  redeemInvitation,
+  redeemInvitationInput,
+} from '#lib/access/invitations.ts';
+import {
+  changePassword,
+  changePasswordInput,
+  deactivatePerson,
+  deactivatePersonInput,
+  editProfile,
+  editProfileInput,
+  reactivatePerson,
+  reactivatePersonInput,
+} from '#lib/access/people.ts';
+import {
+  confirmRole,
+  confirmRoleInput,
+  endRole,
+  endRoleInput,
+  grantRole,
+  grantRoleInput,
+} from '#lib/access/roles.ts';
+import {
+  endOtherSessions,
+  endOtherSessionsInput,
+  endSession,
+  endSessionInput,
+  openSession,
+  openSessionInput,
+  signOut,
+  signOutInput,
+} from '#lib/access/sessions.ts';
+import { signIn, signInInput } from '#lib/access/sign-in.ts';
 import { publishServerChange } from '#lib/agents/publish-server-change.ts';
 import { classifyTools, classifyToolsInput } from '#lib/catalogue/classify-tools.ts';
 import { addServer, addServerInput, editServer, editServerInput } from '#lib/catalogue/servers.ts';
@@ -9,6 +63,16 @@ import {
   createToolSet,
   createToolSetInput,
 } from '#lib/catalogue/tool-sets.ts';
+import { continueApproved, continueApprovedInput } from '#lib/registration/continue-approved.ts';
+import { continueTransaction, continueTransactionInput } from '#lib/registration/continue-transaction.ts';
+import {
+  endQuarantine,
+  endQuarantineInput,
+  forgetClient,
+  forgetClientInput,
+} from '#lib/registration/end-quarantine.ts';
+import { joinWaiting, joinWaitingInput } from '#lib/registration/join-waiting.ts';
+import { openHandle, openHandleInput } from '#lib/registration/open-handle.ts';
 import {
   inviteGuard,
   inviteGuardInput,
@@ -40,6 +104,28 @@ export function verb<Schema extends z.ZodType, Output>(
  * by its type.
  */
 export const verbs = {
+  'access.addGroupMember': verb(groupMemberInput, addGroupMember),
+  'access.changePassword': verb(changePasswordInput, changePassword),
+  'access.confirmRole': verb(confirmRoleInput, confirmRole),
+  'access.createApiToken': verb(createApiTokenInput, createApiToken),
+  'access.createGroup': verb(createGroupInput, createGroup),
+  'access.deactivatePerson': verb(deactivatePersonInput, deactivatePerson),
+  'access.editProfile': verb(editProfileInput, editProfile),
+  'access.endApiToken': verb(endApiTokenInput, endApiToken),
+  'access.endInvitation': verb(endInvitationInput, endInvitation),
+  'access.endOtherSessions': verb(endOtherSessionsInput, (ctx) => endOtherSessions(ctx)),
+  'access.endRole': verb(endRoleInput, endRole),
+  'access.endSession': verb(endSessionInput, endSession),
+  'access.grantRole': verb(grantRoleInput, grantRole),
+  'access.invitePerson': verb(invitePersonInput, invitePerson),
+  'access.issuePasswordReset': verb(issuePasswordResetInput, issuePasswordReset),
+  'access.openSession': verb(openSessionInput, openSession),
+  'access.reactivatePerson': verb(reactivatePersonInput, reactivatePerson),
+  'access.readInvitation': verb(readInvitationInput, readInvitation),
+  'access.redeemInvitation': verb(redeemInvitationInput, redeemInvitation),
+  'access.removeGroupMember': verb(groupMemberInput, removeGroupMember),
+  'access.signIn': verb(signInInput, signIn),
+  'access.signOut': verb(signOutInput, (ctx) => signOut(ctx)),
   'catalogue.addServer': verb(addServerInput, addServer),
   'catalogue.changeToolSet': verb(changeToolSetInput, changeToolSet),
   'catalogue.classifyTools': verb(classifyToolsInput, (ctx, input) =>
@@ -54,6 +140,12 @@ export const verbs = {
   'revocation.revokeAgent': verb(stopAgentInput, revokeAgent),
   'revocation.revokeGuard': verb(revokeGuardInput, revokeGuard),
   'revocation.suspendAgent': verb(stopAgentInput, suspendAgent),
+  'registration.continueApproved': verb(continueApprovedInput, continueApproved),
+  'registration.continueTransaction': verb(continueTransactionInput, continueTransaction),
+  'registration.endQuarantine': verb(endQuarantineInput, endQuarantine),
+  'registration.forgetClient': verb(forgetClientInput, forgetClient),
+  'registration.joinWaiting': verb(joinWaitingInput, joinWaiting),
+  'registration.openHandle': verb(openHandleInput, openHandle),
 } satisfies Record<string, AnyVerb>;
 
 export type Verbs = typeof verbs;

@@ -32,8 +32,7 @@ const problems: readonly [status: number, description: string][] = [
 export function openApiDocument(routes: readonly ApiRoute[], site: Site) {
   const paths: ZodOpenApiPathsObject = {};
   for (const route of routes) {
-    const path = (paths[route.path] ??= {});
-    path[route.method] = operation(route);
+    paths[route.path] = { ...paths[route.path], [route.method]: operation(route) };
   }
   return createDocument({
     openapi: '3.1.0',

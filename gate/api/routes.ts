@@ -1,3 +1,4 @@
+import { clientRoutes } from './clients.ts';
 import { guardRoutes } from './guards.ts';
 import { peopleRoutes } from './people.ts';
 import { revocationRoutes } from './revocations.ts';
@@ -6,6 +7,7 @@ import { serverRoutes } from './servers.ts';
 
 /** Every operation of `/api/v1`: one file a noun, one line here. */
 export const apiRoutes: readonly ApiRoute[] = [
+  ...clientRoutes,
   ...guardRoutes,
   ...peopleRoutes,
   ...revocationRoutes,

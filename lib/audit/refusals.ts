@@ -38,7 +38,9 @@ export async function recordRefusal(
   await ctx.db.hot.query(insertEvents('$1'), [JSON.stringify([row])]);
 }
 
-type Bucket = {
+type AnonymousSubject = { kind: 'refusal.anonymous' | 'session.refuse'; subjectId: string };
+
+type Bucket = AnonymousSubject & {
   operation: string;
   reason: string;
   source: string;
@@ -60,14 +62,15 @@ export function noteAnonymousRefusal(
   ctx: Pick<Ctx, 'clock' | 'address' | 'traceId' | 'userAgent'>,
   operation: string,
   reason: string,
+  about: AnonymousSubject = { kind: 'refusal.anonymous', subjectId: operation },
 ): void {
   const full = buckets.size >= maxBuckets;
   const source = full ? 'other' : sourcePrefix(ctx.address);
-  const key = `${operation} ${reason} ${source}`;
+  const key = `${operation} ${reason} ${source} ${about.subjectId}`;
   const at = ctx.clock.now().toISOString();
   let bucket = buckets.get(key);
   if (!bucket) {
-    bucket = { operation, reason, source, count: 0, firstAt: at, samples: [] };
+    bucket = { ...about, operation, reason, source, count: 0, firstAt: at, samples: [] };
     buckets.set(key, bucket);
   }
   bucket.count++;
@@ -88,8 +91,8 @@ export async function flushAnonymousRefusals(ctx: Ctx): Promise<void> {
   buckets.clear();
   const rows = counted.map((bucket) =>
     toEventRow(ctx, {
-      kind: 'refusal.anonymous',
-      subjectId: bucket.operation,
+      kind: bucket.kind,
+      subjectId: bucket.subjectId,
       outcome: 'refused',
       reason: bucket.reason,
       data: {
