@@ -122,7 +122,7 @@ export async function createTransaction(
 }
 
 /** The client row says that somebody has taken it; a document gets its row now, with everything a row has from birth. */
-async function claimRow(tx: Tx, ctx: Ctx, client: KnownClient): Promise<void> {
+export async function claimRow(tx: Tx, ctx: Ctx, client: KnownClient): Promise<void> {
   const now = ctx.clock.now();
   if (client.kind !== 'metadata document') {
     const { count } = await tx.client.updateMany({
