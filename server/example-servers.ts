@@ -5,12 +5,12 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { publishServerChange } from '#lib/agents/publish-server-change.ts';
 import { addServer, addServerInput } from '#lib/catalogue/servers.ts';
 import { syncServer } from '#lib/catalogue/sync-server.ts';
+import { randomToken } from '#lib/platform/crypto.ts';
 import type { Ctx } from '#lib/platform/ctx.ts';
 import { inheritedEnvironment } from '#lib/platform/env.ts';
 import type { Logger } from '#lib/platform/log.ts';
 import { inviteGuard, mintCatalogueToken } from '#lib/revocation/guards.ts';
 import { type KeptProcess, keepRunning } from './keep-running.ts';
-import { freeLoopbackPort } from './postgres/cluster.ts';
 
 export type ExampleServer = {
   key: 'notes' | 'everything' | 'files';
@@ -23,7 +23,7 @@ const syncAttempts = 20;
 
 /**
  * Three real MCP servers to begin with, in one guard, each on its own loopback port after the product's: notes of our
- * own over HTTP, and two public reference servers the guard hosts over stdio (so that they listen nowhere and cannot
+ * own over HTTP, which answers nobody without a key only its guard gets, and two public reference servers the guard hosts over stdio (so that they listen nowhere and cannot
  * be reached around it). They are put into the catalogue once; retired there, they stay away. Returns at once with
  * what will be served; enrolment, start and the reading of tools follow in the background.
  */
@@ -41,9 +41,10 @@ export async function startExampleServers(options: {
   await writeFile(path.join(scratch, 'welcome.txt'), 'This folder is served by the example file server.\n', {
     flag: 'wx',
   }).catch(() => undefined);
+  const notesKey = await keyIn(path.join(folder, 'notes-key'));
+  const notesUrl = `http://127.0.0.1:${firstPort + 3}/mcp`;
   const servers = examples(firstPort);
-  const ids = await installed(ctx, folder, servers);
-  const notesPort = await freeLoopbackPort();
+  const ids = await installed(ctx, folder, servers, { url: notesUrl, credential: notesKey });
   const stops: KeptProcess[] = [];
   const stopping = new AbortController();
 
@@ -52,14 +53,13 @@ export async function startExampleServers(options: {
     keepRunning({
       name: 'example notes server',
       command: process.execPath,
-      args: [
-        path.resolve(import.meta.dirname, '../examples/notes-server.ts'),
-        '--port',
-        String(notesPort),
-        '--data',
-        notes,
-      ],
-      environment,
+      args: [path.resolve(import.meta.dirname, '../examples/notes-server.ts')],
+      environment: {
+        ...environment,
+        NOTES_FOLDER: notes,
+        NOTES_PORT: String(firstPort + 3),
+        NOTES_KEY: notesKey,
+      },
       log,
     }),
   );
@@ -73,7 +73,6 @@ export async function startExampleServers(options: {
       stateDir,
       name: 'examples',
       upstreams: {
-        [ids.notes]: { url: `http://127.0.0.1:${notesPort}/mcp` },
         [ids.everything]: { stdio: { command: node, args: [entryOf('server-everything'), 'stdio'] } },
         [ids.files]: { stdio: { command: node, args: [entryOf('server-filesystem'), scratch] } },
       },
@@ -132,6 +131,7 @@ async function installed(
   ctx: Ctx,
   folder: string,
   servers: ExampleServer[],
+  notes: { url: string; credential: string },
 ): Promise<Record<ExampleServer['key'], string>> {
   const file = path.join(folder, 'servers.json');
   const known = JSON.parse(await readFile(file, 'utf8').catch(() => '{}')) as Partial<
@@ -143,14 +143,26 @@ async function installed(
       where: { resource: server.resource },
       select: { id: true },
     });
-    const { name, description, resource } = server;
-    known[server.key] =
-      existing?.id ??
-      (await addServer(ctx, addServerInput.parse({ name, description, resource, environment: 'sandbox' })))
-        .id;
+    const input = addServerInput.parse({
+      name: server.name,
+      description: server.description,
+      resource: server.resource,
+      environment: ctx.site.environment,
+      ...(server.key === 'notes' ? { upstreamUrl: notes.url, upstreamCredential: notes.credential } : {}),
+    });
+    known[server.key] = existing?.id ?? (await addServer(ctx, input)).id;
     await writeFile(file, JSON.stringify(known), { mode: 0o600 });
   }
   return known as Record<ExampleServer['key'], string>;
+}
+
+/** A random key kept in a file only this user reads; made at the first start. */
+async function keyIn(file: string): Promise<string> {
+  const known = await readFile(file, 'utf8').catch(() => null);
+  if (known) return known;
+  const key = randomToken();
+  await writeFile(file, key, { mode: 0o600 });
+  return key;
 }
 
 /** The guard keeps its identity in its state folder once it is enrolled. */

@@ -102,7 +102,7 @@ export class FeedHub {
       const feed = await this.#feedOf(serverId);
       if (!feed) continue;
       await this.#advance(serverId, feed);
-      positions.set(serverId, await this.#catchUp(connection, feed, positions.get(serverId) ?? 0));
+      positions.set(serverId, await this.#catchUp(connection, feed, positions.get(serverId) ?? null));
     }
     // From here to `ready` nothing awaits: entries that arrived meanwhile are still in `recent`, later ones are pushed.
     const missed: { serverId: string; entries: FeedEntry[] }[] = [];
@@ -134,7 +134,7 @@ export class FeedHub {
       const feed = await this.#feedOf(serverId);
       if (!feed) continue;
       await this.#advance(serverId, feed);
-      await this.#catchUp(collect, feed, positions.get(serverId) ?? 0);
+      await this.#catchUp(collect, feed, positions.get(serverId) ?? null);
     }
     const heartbeat = await this.#heartbeat(collect);
     if (!heartbeat)
@@ -187,11 +187,15 @@ export class FeedHub {
     return feed.advancing;
   }
 
-  /** Sends deltas or a snapshot from a position; answers the sequence the connection is at afterwards. */
-  async #catchUp(connection: Pick<Connection, 'response'>, feed: ServerFeed, from: number): Promise<number> {
+  /** Sends deltas or a snapshot from a position (null: the guard knows nothing); answers the sequence the connection is at afterwards. */
+  async #catchUp(
+    connection: Pick<Connection, 'response'>,
+    feed: ServerFeed,
+    from: number | null,
+  ): Promise<number> {
     const { slice } = feed;
     if (from === slice.head) return from;
-    if (from > 0 && from < slice.head) {
+    if (from !== null && from < slice.head) {
       const entries = (await readEntries(this.#ctx(), slice.serverId, from)).filter(
         (entry) => entry.sequence <= slice.head,
       );
