@@ -34,7 +34,7 @@ export function CodeBlock({
         tabIndex={0}
         style={{ maxHeight }}
         className={cn(
-          'overflow-auto px-3 py-2 text-xs leading-5 focus-visible:-outline-offset-2 print:max-h-none!',
+          'overflow-auto px-3 py-2 text-xs leading-5 focus-visible:-outline-offset-2 print:max-h-none! print:whitespace-pre-wrap print:break-all',
           wrap && 'whitespace-pre-wrap break-all',
         )}
       >

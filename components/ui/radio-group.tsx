@@ -60,7 +60,7 @@ export function RadioGroup<Value extends string>({
             disabled={option.disabled}
             className="relative m-0.5 flex size-4 items-center justify-center rounded-full border border-line-control bg-surface transition-colors after:absolute after:-inset-1 data-checked:border-ink data-invalid:border-danger data-checked:bg-ink data-disabled:opacity-55 group-hover/radio:not-data-disabled:border-fg-2"
           >
-            <Radio.Indicator className="size-1.5 rounded-full bg-on-ink data-unchecked:hidden" />
+            <Radio.Indicator className="forced-fill size-1.5 rounded-full bg-on-ink data-unchecked:hidden" />
           </Radio.Root>
           <span className="min-w-0 text-sm">
             <span className={cn(option.hint && 'font-medium')}>{option.label}</span>

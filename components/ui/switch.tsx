@@ -27,7 +27,7 @@ export function Switch({
         className="forced-border relative mt-0.5 inline-flex h-4.5 w-8 rounded-full border border-transparent bg-line-control p-px transition-colors after:absolute after:-inset-1 data-checked:bg-ink data-disabled:opacity-55"
         {...props}
       >
-        <BaseSwitch.Thumb className="aspect-square h-full rounded-full bg-surface shadow-sm transition-transform duration-150 data-checked:translate-x-3.5 data-checked:bg-on-ink" />
+        <BaseSwitch.Thumb className="forced-fill aspect-square h-full rounded-full bg-surface shadow-sm transition-transform duration-150 data-checked:translate-x-3.5 data-checked:bg-on-ink" />
       </BaseSwitch.Root>
       <span className="min-w-0 text-sm">
         {label}

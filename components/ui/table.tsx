@@ -4,15 +4,15 @@ import { cn } from './cn.ts';
 /** Plain table parts for short, static tables; lists use DataTable. `label` names it to screen readers. */
 export function Table({ className, label, ...props }: ComponentProps<'table'> & { label: string }) {
   return (
-    // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls sideways must be reachable by keyboard (WCAG 2.1.1)
     <section
       aria-label={label}
+      // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard (WCAG 2.1.1)
       tabIndex={0}
-      className="relative overflow-x-auto focus-visible:-outline-offset-2"
+      className="relative overflow-x-auto print:overflow-visible focus-visible:-outline-offset-2"
     >
       <table
         aria-label={label}
-        className={cn('w-full min-w-120 border-collapse text-sm', className)}
+        className={cn('w-full min-w-120 print:min-w-0 border-collapse text-sm', className)}
         {...props}
       />
     </section>
