@@ -6,7 +6,7 @@ GRANT USAGE ON SCHEMA public TO countersign_gate, countersign_console, countersi
 -- The gate runs every verb. It can add to history and can change none of it.
 GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO countersign_gate;
 GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA public TO countersign_gate;
-REVOKE UPDATE, DELETE, TRUNCATE ON audit_event FROM countersign_gate;
+REVOKE UPDATE, DELETE, TRUNCATE ON audit_event, audit_verification FROM countersign_gate;
 REVOKE INSERT, UPDATE, DELETE, TRUNCATE ON audit_leaf, audit_node, audit_checkpoint, sequencer_fence FROM countersign_gate;
 REVOKE ALL ON _prisma_migrations FROM countersign_gate;
 GRANT SELECT ON _prisma_migrations TO countersign_gate;

@@ -692,6 +692,7 @@ CREATE TABLE "audit_event" (
     "before" JSONB,
     "after" JSONB,
     "digest" TEXT NOT NULL,
+    "arrival" BIGSERIAL NOT NULL,
 
     CONSTRAINT "audit_event_pkey" PRIMARY KEY ("id")
 );
@@ -730,8 +731,23 @@ CREATE TABLE "sequencer_fence" (
     "id" INTEGER NOT NULL DEFAULT 1,
     "fence" BIGINT NOT NULL DEFAULT 0,
     "holder" TEXT NOT NULL DEFAULT '',
+    "settled" BIGINT NOT NULL DEFAULT 0,
 
     CONSTRAINT "sequencer_fence_pkey" PRIMARY KEY ("id")
+);
+
+-- CreateTable
+CREATE TABLE "audit_verification" (
+    "id" TEXT NOT NULL,
+    "started_at" TIMESTAMPTZ(3) NOT NULL,
+    "finished_at" TIMESTAMPTZ(3) NOT NULL,
+    "size" BIGINT NOT NULL,
+    "root_hash" TEXT NOT NULL,
+    "outcome" TEXT NOT NULL,
+    "first_bad_position" BIGINT,
+    "problem" TEXT NOT NULL DEFAULT '',
+
+    CONSTRAINT "audit_verification_pkey" PRIMARY KEY ("id")
 );
 
 -- CreateTable
@@ -950,6 +966,9 @@ CREATE INDEX "feed_entry_revocation_id_idx" ON "feed_entry"("revocation_id");
 CREATE INDEX "revocation_target_kind_target_id_idx" ON "revocation"("target_kind", "target_id");
 
 -- CreateIndex
+CREATE UNIQUE INDEX "audit_event_arrival_key" ON "audit_event"("arrival");
+
+-- CreateIndex
 CREATE INDEX "audit_event_kind_at_id_idx" ON "audit_event"("kind", "at", "id");
 
 -- CreateIndex
@@ -966,6 +985,9 @@ CREATE INDEX "audit_event_at_id_idx" ON "audit_event"("at", "id");
 
 -- CreateIndex
 CREATE UNIQUE INDEX "audit_leaf_event_id_key" ON "audit_leaf"("event_id");
+
+-- CreateIndex
+CREATE INDEX "audit_verification_finished_at_idx" ON "audit_verification"("finished_at");
 
 -- CreateIndex
 CREATE INDEX "notification_person_id_read_at_created_at_idx" ON "notification"("person_id", "read_at", "created_at");

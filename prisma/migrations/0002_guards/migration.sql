@@ -13,6 +13,16 @@ CREATE TRIGGER audit_leaf_append_only BEFORE UPDATE OR DELETE ON audit_leaf FOR 
 CREATE TRIGGER audit_leaf_no_truncate BEFORE TRUNCATE ON audit_leaf FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER audit_checkpoint_append_only BEFORE UPDATE OR DELETE ON audit_checkpoint FOR EACH ROW EXECUTE FUNCTION refuse_change();
 
+CREATE TRIGGER audit_checkpoint_no_truncate BEFORE TRUNCATE ON audit_checkpoint FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+CREATE TRIGGER audit_node_append_only BEFORE UPDATE OR DELETE ON audit_node FOR EACH ROW EXECUTE FUNCTION refuse_change();
+CREATE TRIGGER audit_node_no_truncate BEFORE TRUNCATE ON audit_node FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+CREATE TRIGGER audit_verification_append_only BEFORE UPDATE OR DELETE ON audit_verification FOR EACH ROW EXECUTE FUNCTION refuse_change();
+
+-- A transaction has its id before it takes an arrival number, in this very order: so a number that is still missing
+-- when every transaction that ran beside its successors has ended was rolled back, and will never come.
+ALTER TABLE audit_event ALTER COLUMN arrival
+  SET DEFAULT CASE WHEN pg_current_xact_id() IS NOT NULL THEN nextval('audit_event_arrival_seq') END;
+
 INSERT INTO sequencer_fence (id, fence, holder) VALUES (1, 0, '') ON CONFLICT DO NOTHING;
 ALTER TABLE installation ADD CONSTRAINT installation_singleton CHECK (id = 1);
 ALTER TABLE sequencer_fence ADD CONSTRAINT sequencer_fence_singleton CHECK (id = 1);
@@ -70,6 +80,12 @@ CREATE TRIGGER decision_vote_separation BEFORE INSERT ON decision_vote FOR EACH 
 ALTER TABLE audit_event ADD COLUMN words tsvector GENERATED ALWAYS AS (
   to_tsvector('simple', kind || ' ' || replace(kind, '.', ' ') || ' ' || coalesce(actor_name, '') || ' ' || subject_id || ' ' || coalesce(agent_id, '') || ' ' ||
     coalesce(client_id, '') || ' ' || coalesce(tool, '') || ' ' || trace_id || ' ' || reason)) STORED;
+-- Facets most events leave empty.
+CREATE INDEX audit_event_client ON audit_event (client_id, at, id) WHERE client_id IS NOT NULL;
+CREATE INDEX audit_event_server ON audit_event (server_id, at, id) WHERE server_id IS NOT NULL;
+CREATE INDEX audit_event_tool ON audit_event (tool, at, id) WHERE tool IS NOT NULL;
+CREATE INDEX audit_event_request ON audit_event (request_ref, at, id) WHERE request_ref IS NOT NULL;
+CREATE INDEX audit_event_refused ON audit_event (at, id) WHERE outcome = 'refused';
 CREATE INDEX audit_event_words ON audit_event USING gin (words);
 CREATE INDEX agent_name_trgm ON agent USING gin (name gin_trgm_ops);
 CREATE INDEX client_name_trgm ON client USING gin (name gin_trgm_ops);
