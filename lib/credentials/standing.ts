@@ -125,7 +125,10 @@ const readStandingSql = {
   name: 'credentials.standing',
   text: `
 SELECT c.id AS client_id, c.metadata_digest, c.source_id, c.token_endpoint_auth_method AS auth_method, c.grant_types,
-       c.jwks, c.secret_digest, c.secret_expires_at, c.forgotten_at, c.quarantine_ends_at AS client_quarantine_ends_at,
+       c.jwks, c.secret_digest, c.secret_expires_at,
+       -- Unclaimed in time is not forgotten: its person can still ask, so it must not be told to register again.
+       CASE WHEN c.forgotten_cause = 'unclaimed' THEN NULL ELSE c.forgotten_at END AS forgotten_at,
+       c.quarantine_ends_at AS client_quarantine_ends_at,
        i.id AS instance_id, i.state AS instance_state, i.quarantine_ends_at AS instance_quarantine_ends_at,
        coalesce(i.living_count, 0)::int AS living_count,
        (SELECT x ->> 'metadataDigest'

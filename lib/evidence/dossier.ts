@@ -12,7 +12,8 @@ export type DossierInput = {
     softwareVersion: string | null;
     clientUri: string | null;
     redirectUris: readonly string[];
-    metadataDigest: string;
+    /** Digest of a metadata document's bytes; null when it could not be fetched just now, and for other kinds. */
+    documentDigest: string | null;
     /** When, from where and by which program it registered; null for what never registered (documents, forms). */
     registration: { at: Date; address: string | null; userAgent: string | null; sourceName: string } | null;
     /** Thumbprints (RFC 7638) of the keys it will authenticate with. */
@@ -49,19 +50,24 @@ export function buildDossier(input: DossierInput): EvidenceFact[] {
 
   if (client.kind === 'metadata document') {
     const host = new URL(client.id).host;
-    add(
-      'metadata document',
-      'proved',
-      {
-        host,
-        url: client.id,
-        digest: client.metadataDigest,
-        redirectsElsewhere: redirectsElsewhere(client, host),
-      },
-      'Fetched over TLS from this host; the document names its own address. It proves who publishes the document, not which program on a computer uses it.',
-      now,
-      client.metadataDigest,
-    );
+    const value = { host, url: client.id, redirectsElsewhere: redirectsElsewhere(client, host) };
+    if (client.documentDigest === null) {
+      add(
+        'metadata document',
+        'observed',
+        value,
+        'Fetched from this host before; it could not be read just now.',
+      );
+    } else {
+      add(
+        'metadata document',
+        'proved',
+        { ...value, digest: client.documentDigest },
+        'Fetched from this host, which names its own address in it. That proves who publishes the document, not which program on a computer uses it.',
+        now,
+        client.documentDigest,
+      );
+    }
   }
   if (client.registration) {
     const { at, address, userAgent, sourceName } = client.registration;

@@ -78,6 +78,13 @@ export async function continueTransaction(
           wait,
           `Request CS-${request?.number} expired undecided. ${requestLink(ctx, wait)}`,
         );
+      case 'approved elsewhere':
+        return end(
+          tx,
+          ctx,
+          wait,
+          `Request CS-${request?.number} was approved without this server. ${requestLink(ctx, wait)}`,
+        );
       case 'stopped':
         return end(tx, ctx, wait, `This agent was stopped. ${requestLink(ctx, wait)}`);
       default:

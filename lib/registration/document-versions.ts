@@ -13,7 +13,7 @@ import { changedMembers, materialDigest } from './material-digest.ts';
  * changing back does not lift that. Returns the ids of the instances suspended.
  */
 export async function noteDocumentVersion(ctx: Ctx, client: KnownClient): Promise<string[]> {
-  if (client.previousDigest === null) return [];
+  if (!client.hasChanged) return [];
   const system: Ctx = { ...ctx, actor: systemActor('metadata watch') };
   return withTransaction(system, async (tx) => {
     const now = system.clock.now();
@@ -21,8 +21,9 @@ export async function noteDocumentVersion(ctx: Ctx, client: KnownClient): Promis
       where: { id: client.id },
       select: { metadata: true, metadataDigest: true },
     });
-    if (!row || row.metadataDigest === client.metadataDigest) return [];
+    if (!row) return [];
     const change = changedMembers(row.metadata as RegisteredMetadata, client.metadata);
+    if (change.names.length === 0) return [];
     await tx.client.update({
       where: { id: client.id },
       data: {
@@ -40,7 +41,7 @@ export async function noteDocumentVersion(ctx: Ctx, client: KnownClient): Promis
       subjectId: client.id,
       clientId: client.id,
       reason: change.isMaterial ? 'needs review' : 'cosmetic',
-      data: { members: change.names },
+      data: { members: change.names, documentDigest: client.documentDigest },
       before: {
         digest: row.metadataDigest,
         redirectUris: (row.metadata as RegisteredMetadata).redirect_uris ?? [],
@@ -92,7 +93,7 @@ export async function checkMetadataDocuments(ctx: Ctx): Promise<{ checked: numbe
   let changed = 0;
   for (const { id } of rows) {
     const found = await findClient(ctx, id, { refresh: true });
-    if (found.found && found.client.previousDigest !== null) {
+    if (found.found && found.client.hasChanged) {
       await noteDocumentVersion(ctx, found.client);
       changed++;
     }

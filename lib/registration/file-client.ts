@@ -256,7 +256,7 @@ function manualClient(ctx: Ctx, name: string, parsed: ClientMetadata): KnownClie
     forgottenAt: null,
     forgottenCause: null,
     isStored: false,
-    previousDigest: null,
+    hasChanged: false,
     isReachable: true,
   };
 }

@@ -5,8 +5,10 @@ import {
   toSoftwareFingerprint,
 } from '#lib/oauth/client-metadata.ts';
 import type { FetchClientMetadataReason } from '#lib/oauth/fetch-client-metadata.ts';
+import { digestOf } from '#lib/platform/canonical-json.ts';
 import type { Ctx } from '#lib/platform/ctx.ts';
 import { clientDocuments } from './documents.ts';
+import { materialDigest } from './material-digest.ts';
 import type { ForgottenCause } from './store.ts';
 
 export type ClientKind = 'dynamic' | 'metadata document' | 'manual';
@@ -17,8 +19,10 @@ export type KnownClient = {
   kind: ClientKind;
   name: string;
   metadata: RegisteredMetadata;
-  /** Of the metadata as registered, or of the document's bytes. */
+  /** Of the metadata as registered; for documents, of the members a decision rests on. What a snapshot names. */
   metadataDigest: string;
+  /** Of the document's bytes as fetched just now. */
+  documentDigest: string | null;
   fingerprint: string;
   redirectUris: readonly string[];
   tokenEndpointAuthMethod: string;
@@ -34,8 +38,8 @@ export type KnownClient = {
   forgottenCause: ForgottenCause | null;
   /** Whether a row exists; a document has none before somebody claims it. */
   isStored: boolean;
-  /** For documents: the stored digest when the document has changed since, and whether it could be read just now. */
-  previousDigest: string | null;
+  /** For documents: whether it says something else than what is stored, and whether it could be read just now. */
+  hasChanged: boolean;
   isReachable: boolean;
 };
 
@@ -64,8 +68,9 @@ export async function findClient(
     kind: row.kind as ClientKind,
     metadata: row.metadata as RegisteredMetadata,
     forgottenCause: row.forgottenCause as ForgottenCause | null,
+    documentDigest: null,
     isStored: true,
-    previousDigest: null,
+    hasChanged: false,
     isReachable: true,
   };
   if (!isClientIdUrl(clientId))
@@ -87,7 +92,8 @@ export async function findClient(
       kind: 'metadata document',
       name: metadata.clientName ?? new URL(clientId).host,
       metadata: registered,
-      metadataDigest: digest,
+      metadataDigest: materialDigest(registered),
+      documentDigest: digest,
       fingerprint: toSoftwareFingerprint(metadata),
       redirectUris: registered.redirect_uris,
       tokenEndpointAuthMethod: metadata.tokenEndpointAuthMethod,
@@ -102,7 +108,7 @@ export async function findClient(
       forgottenAt: stored?.forgottenAt ?? null,
       forgottenCause: stored?.forgottenCause ?? null,
       isStored: stored !== null,
-      previousDigest: stored && stored.metadataDigest !== digest ? stored.metadataDigest : null,
+      hasChanged: stored !== null && digestOf(stored.metadata) !== digestOf(registered),
       isReachable: true,
     },
   };

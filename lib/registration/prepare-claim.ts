@@ -221,7 +221,7 @@ export async function claimFacts(
       softwareVersion: metadata.software_version ?? null,
       clientUri: metadata.client_uri ?? null,
       redirectUris: client.redirectUris,
-      metadataDigest: client.metadataDigest,
+      documentDigest: client.documentDigest,
       registration:
         client.kind === 'dynamic' && client.registeredAt
           ? {

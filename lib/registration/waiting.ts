@@ -10,6 +10,8 @@ export type WaitingState =
   | 'continued'
   /** Approved, but the client has stopped listening. */
   | 'approved too late'
+  /** Approved, but not for the server this sign-in is about. */
+  | 'approved elsewhere'
   /** Nobody decided in time: the client is told with access_denied, or has already stopped listening. */
   | 'time is up'
   | 'client gone'
@@ -49,7 +51,10 @@ export function waitingState(facts: WaitingFacts): WaitingState {
   if (facts.requestState === 'expired') return 'request expired';
   if (stopped) return 'stopped';
   if (facts.status === 'ready') return isGone ? 'approved too late' : 'ready';
-  if (facts.instanceState === 'active' && facts.agentState === 'active') return 'approved too late';
+  if (facts.instanceState === 'active' && facts.agentState === 'active') {
+    // Who waits at the approval is made ready by it, unless it left this server out.
+    return facts.now >= facts.deadlineAt ? 'approved too late' : 'approved elsewhere';
+  }
   if (facts.requestState === 'changes requested') return isGone ? 'client gone' : 'changes requested';
   if (isGone) return 'client gone';
   return facts.now >= facts.deadlineAt ? 'time is up' : 'waiting';
