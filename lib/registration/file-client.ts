@@ -240,6 +240,7 @@ function manualClient(ctx: Ctx, name: string, parsed: ClientMetadata): KnownClie
     name,
     metadata,
     metadataDigest: digestOf(metadata),
+    documentDigest: null,
     fingerprint: parsed.jwks
       ? `key:${thumbprintsOf({ jwks: parsed.jwks }).join(',')}`
       : toSoftwareFingerprint(parsed),
