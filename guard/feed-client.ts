@@ -329,8 +329,8 @@ export class FeedClient extends EventEmitter<FeedEvents> {
     for (const { serverId, head, denySetDigest } of heartbeat.slices) {
       this.#requireHead(serverId, head, heartbeat.generation);
       const slice = this.slices.get(serverId);
-      // A sync can be ahead of this connection; then its own heartbeat spoke for that state.
-      if (slice && slice.head > head) return;
+      // Entries can overtake a heartbeat that was signed before them; knowing more than it vouches for is enough.
+      if (slice && slice.head > head) continue;
       if (!slice || slice.head < head || slice.denySetDigest() !== denySetDigest) {
         this.slices.delete(serverId);
         throw new FeedFault(`what is known of ${serverId} is not what the gate says`);

@@ -90,7 +90,8 @@ export class SmallGate {
   #port = 0;
   #beat: NodeJS.Timeout | null = null;
 
-  static async start(port = 0): Promise<SmallGate> {
+  /** `issuerPort`: the port guards are told, when something stands between them and the gate. */
+  static async start(port = 0, issuerPort?: number): Promise<SmallGate> {
     const gate = new SmallGate();
     const feed = await generateKeyPair('EdDSA', { crv: 'Ed25519' });
     const token = await generateKeyPair('EdDSA', { crv: 'Ed25519' });
@@ -103,7 +104,7 @@ export class SmallGate {
       alg: 'EdDSA',
     };
     await gate.listen(port);
-    gate.issuer = `http://localhost:${gate.#port}`;
+    gate.issuer = `http://127.0.0.1:${issuerPort ?? gate.#port}`;
     gate.#beat = setInterval(() => void gate.beat(), heartbeatEveryMs).unref();
     return gate;
   }
@@ -267,6 +268,16 @@ export class SmallGate {
       .sign(key);
   }
 
+  /** Any payload, signed as an access token. */
+  async resign(payload: Record<string, unknown>): Promise<string> {
+    const header = { alg: 'EdDSA', typ: 'at+jwt', kid: this.tokenKeyId };
+    return new SignJWT(payload).setProtectedHeader(header).sign(this.#tokenKey);
+  }
+
+  async publicFeedKey(): Promise<PublicJwk> {
+    return this.#feedJwk;
+  }
+
   async mintCatalogueToken(serverId: string): Promise<string> {
     const iat = Math.floor(Date.now() / 1000);
     const aud = this.#known(serverId).slice.server.resource;
@@ -287,6 +298,21 @@ export class SmallGate {
 
   async sign(message: FeedMessage): Promise<string> {
     return signFeedMessage(this.feedKey, message);
+  }
+
+  /** Announces the new key by the old one on every connection, then signs with it. */
+  async rotateFeedKey(key: FeedKey, jwk: PublicJwk): Promise<void> {
+    this.#feedJwk = jwk;
+    for (const connection of this.#connections) {
+      const [setup] = await this.#catchUp(connection.guardId, connection.nonce, '');
+      if (setup) this.#write(connection, setup);
+    }
+    this.feedKey = key;
+    await this.beat();
+  }
+
+  get port(): number {
+    return this.#port;
   }
 
   get connectionCount(): number {
