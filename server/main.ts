@@ -1,5 +1,6 @@
 import { mkdir, rm } from 'node:fs/promises';
 import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { startGate } from '#gate/main.ts';
 import { ensureSigningKeys } from '#lib/credentials/signing-keys.ts';
@@ -13,6 +14,7 @@ import {
   type Config,
   ConfigError,
   inheritedEnvironment,
+  isStartedByNpm,
   readConfig,
   toConsoleEnvironment,
 } from '#lib/platform/env.ts';
@@ -36,7 +38,9 @@ import { startWorker } from './worker.ts';
 
 /** Connections of the gate; with those of worker and console they stay below 100 in all. */
 const gatePoolSizes = { prisma: 14, hot: 16, emergency: 4 };
-const stopTimeoutMs = 20_000;
+const stopTimeoutMs = 25_000;
+const oneStopTimeoutMs = 8_000;
+const parentPollMs = 250;
 
 /**
  * Starts what `--role` says (everything unless given), prints the boot report and runs until a signal. Every problem
@@ -240,19 +244,32 @@ class Running {
 
   stopAll(): Promise<void> {
     this.#stopping ??= (async () => {
-      for (const stop of this.#stops.reverse()) await stop().catch((error: unknown) => console.error(error));
+      for (const stop of this.#stops.reverse()) {
+        const late = sleep(oneStopTimeoutMs, undefined, { ref: false });
+        // One part that hangs must not keep the database from being stopped in order.
+        await Promise.race([stop().catch((error: unknown) => console.error(error)), late]);
+      }
     })();
     return this.#stopping;
   }
 }
 
 function endOnSignals(running: Running, log: Logger): void {
-  for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) {
-    process.on(signal, () => {
-      log.info({ signal }, 'stopping');
-      setTimeout(() => process.exit(1), stopTimeoutMs).unref();
-      running.stopAll().then(() => process.exit(0));
-    });
+  const end = (cause: string) => {
+    log.info({ cause }, 'stopping');
+    setTimeout(() => process.exit(1), stopTimeoutMs).unref();
+    running.stopAll().then(() => process.exit(0));
+  };
+  for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, () => end(signal));
+  if (isStartedByNpm()) {
+    // npm passes a signal on to the shell between us, which ends without passing it further: its end is our signal.
+    const parent = process.ppid;
+    const watch = setInterval(() => {
+      if (process.ppid === parent) return;
+      clearInterval(watch);
+      end('npm ended');
+    }, parentPollMs);
+    watch.unref();
   }
   // State is safe in PostgreSQL at any moment; going on after an unknown failure is what is not.
   const fail = (error: unknown) => {

@@ -431,6 +431,11 @@ export function inheritedEnvironment(): Record<string, string> {
   return Object.fromEntries(names.flatMap((name) => (process.env[name] ? [[name, process.env[name]]] : [])));
 }
 
+/** Whether npm runs this process as a script (it then stands between us and whoever started it). */
+export function isStartedByNpm(): boolean {
+  return process.env.npm_lifecycle_event !== undefined;
+}
+
 /** Gives this very process the environment of a console (--role console, where no parent does). */
 export function becomeConsole(environment: Readonly<Record<string, string>>): void {
   Object.assign(process.env, environment);
