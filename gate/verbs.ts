@@ -54,6 +54,17 @@ import {
 } from '#lib/access/sessions.ts';
 import { signIn, signInInput } from '#lib/access/sign-in.ts';
 import { publishServerChange } from '#lib/agents/publish-server-change.ts';
+import { approveRequest, approveRequestInput } from '#lib/approvals/approve-request.ts';
+import { commentRequest, commentRequestInput } from '#lib/approvals/comment-request.ts';
+import { createRequest, createRequestInput } from '#lib/approvals/create-request.ts';
+import { editRequest, editRequestInput } from '#lib/approvals/edit-request.ts';
+import { linkInstance, linkInstanceInput } from '#lib/approvals/link-instance.ts';
+import { previewRequest, previewRequestInput } from '#lib/approvals/preview-request.ts';
+import { rejectRequest, rejectRequestInput } from '#lib/approvals/reject-request.ts';
+import { requestChanges, requestChangesInput } from '#lib/approvals/request-changes.ts';
+import { submitClaim, submitClaimInput } from '#lib/approvals/submit-claim.ts';
+import { submitRequest, submitRequestInput } from '#lib/approvals/submit-request.ts';
+import { withdrawRequest, withdrawRequestInput } from '#lib/approvals/withdraw-request.ts';
 import { classifyTools, classifyToolsInput } from '#lib/catalogue/classify-tools.ts';
 import { addServer, addServerInput, editServer, editServerInput } from '#lib/catalogue/servers.ts';
 import { syncServer, syncServerInput } from '#lib/catalogue/sync-server.ts';
@@ -136,6 +147,17 @@ export const verbs = {
   'catalogue.syncServer': verb(syncServerInput, (ctx, input) =>
     syncServer(ctx, input, { publish: publishServerChange, catalogueToken: mintCatalogueToken }),
   ),
+  'requests.approve': verb(approveRequestInput, approveRequest),
+  'requests.comment': verb(commentRequestInput, commentRequest),
+  'requests.create': verb(createRequestInput, createRequest),
+  'requests.edit': verb(editRequestInput, editRequest),
+  'requests.linkInstance': verb(linkInstanceInput, linkInstance),
+  'requests.preview': verb(previewRequestInput, previewRequest),
+  'requests.reject': verb(rejectRequestInput, rejectRequest),
+  'requests.requestChanges': verb(requestChangesInput, requestChanges),
+  'requests.submit': verb(submitRequestInput, submitRequest),
+  'requests.submitClaim': verb(submitClaimInput, submitClaim),
+  'requests.withdraw': verb(withdrawRequestInput, withdrawRequest),
   'revocation.inviteGuard': verb(inviteGuardInput, inviteGuard),
   'revocation.revokeAgent': verb(stopAgentInput, revokeAgent),
   'revocation.revokeGuard': verb(revokeGuardInput, revokeGuard),
