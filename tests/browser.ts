@@ -17,7 +17,9 @@ export async function launchBrowser(options: LaunchOptions = {}): Promise<Browse
   packed ??= unpackChromium();
   const folder = await packed;
   const executable = join(folder, 'chromium');
-  const fonts = existsSync('/etc/fonts') ? {} : { FONTCONFIG_PATH: join(folder, 'fonts') };
+  const fonts: Record<string, string> = existsSync('/etc/fonts')
+    ? {}
+    : { FONTCONFIG_PATH: join(folder, 'fonts') };
   try {
     return await launch(executable, options, fonts);
   } catch (error) {

@@ -1,32 +1,35 @@
 'use client';
 
 import { Menu as MenuIcon } from 'lucide-react';
+import dynamic from 'next/dynamic';
 import { useState } from 'react';
 import { IconButton } from '#components/ui/button.tsx';
-import { Drawer } from '#components/ui/drawer.tsx';
-import { Wordmark } from './brand.tsx';
-import { SideNav } from './side-nav.tsx';
 import type { Viewer } from './viewer.ts';
 
-/** The navigation on narrow screens. */
+const NavDrawer = dynamic(() => import('./nav-drawer.tsx').then((module) => module.NavDrawer), {
+  ssr: false,
+});
+
+/** The button for the navigation on narrow screens; wide ones never load the panel. */
 export function MobileNav({ viewer }: { viewer: Viewer }) {
   const [open, setOpen] = useState(false);
+  const [wanted, setWanted] = useState(false);
   return (
-    <Drawer
-      side="left"
-      title={<Wordmark />}
-      open={open}
-      onOpenChange={setOpen}
-      className="max-w-[min(17rem,calc(100vw-3rem))]"
-      trigger={
-        <IconButton label="Open navigation" tooltip={false} className="-ml-1.5">
-          <MenuIcon aria-hidden />
-        </IconButton>
-      }
-    >
-      <nav aria-label="Main" className="pt-2">
-        <SideNav viewer={viewer} onNavigate={() => setOpen(false)} />
-      </nav>
-    </Drawer>
+    <>
+      <IconButton
+        label="Open navigation"
+        tooltip={false}
+        aria-haspopup="dialog"
+        aria-expanded={open}
+        className="-ml-1.5"
+        onClick={() => {
+          setWanted(true);
+          setOpen(true);
+        }}
+      >
+        <MenuIcon aria-hidden />
+      </IconButton>
+      {wanted && <NavDrawer viewer={viewer} open={open} onOpenChange={setOpen} />}
+    </>
   );
 }

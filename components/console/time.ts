@@ -1,5 +1,7 @@
 const RELATIVE = new Intl.RelativeTimeFormat('en', { numeric: 'auto', style: 'short' });
 
+const TOLERANCE_SECONDS = 10;
+
 const STEPS = [
   ['year', 31_536_000],
   ['month', 2_592_000],
@@ -10,10 +12,12 @@ const STEPS = [
 
 /** `in 3 days`, `5 min. ago`, `just now`, from a signed number of seconds (negative lies in the past). */
 export function formatRelative(seconds: number): string {
-  const size = Math.abs(seconds);
-  if (size < 10) return 'just now';
+  if (Math.abs(seconds) < TOLERANCE_SECONDS) return 'just now';
+  // Two clocks never agree to the second: 2 h 59 min 58 s reads as 3 h.
+  const size = Math.abs(seconds) + TOLERANCE_SECONDS;
+  const sign = Math.sign(seconds);
   for (const [unit, unitSeconds] of STEPS) {
-    if (size >= unitSeconds) return RELATIVE.format(Math.trunc(seconds / unitSeconds), unit);
+    if (size >= unitSeconds) return RELATIVE.format(sign * Math.floor(size / unitSeconds), unit);
   }
   return RELATIVE.format(Math.trunc(seconds), 'second');
 }

@@ -37,5 +37,5 @@ export function TableRow({ className, ...props }: ComponentProps<'tr'>) {
 }
 
 export function TableCell({ className, ...props }: ComponentProps<'td'>) {
-  return <td className={cn('h-9 px-4 py-1.5 align-top', className)} {...props} />;
+  return <td className={cn('h-9 px-4 py-1.5 align-baseline', className)} {...props} />;
 }

@@ -1,0 +1,112 @@
+'use client';
+
+import { type FormEvent, useRef, useState } from 'react';
+import { Button } from '#components/ui/button.tsx';
+import { Callout } from '#components/ui/callout.tsx';
+import { Card } from '#components/ui/card.tsx';
+import { Field } from '#components/ui/field.tsx';
+import { Input } from '#components/ui/input.tsx';
+
+type Failure = { error: string; retryAfterSeconds?: number };
+
+const failures: Record<string, string> = {
+  credentials: 'The e-mail address or the password is not right.',
+  limit: 'Too many tries from here. Wait half a minute, then try again.',
+  unavailable: 'Signing in does not work just now. Nothing is lost; try again in a moment.',
+  origin: 'This form was not sent from this console. Open the sign-in page again.',
+};
+
+/**
+ * A plain form that works without script; with script a refusal keeps what was typed. `to` is a path of this console,
+ * checked by the server before and after.
+ */
+export function SignInView({
+  to,
+  intent,
+  error,
+  signedOut,
+  nobodyYet,
+}: {
+  to: string;
+  intent: string | null;
+  error: string | null;
+  signedOut: boolean;
+  nobodyYet: boolean;
+}) {
+  const [failure, setFailure] = useState<Failure | null>(error ? { error } : null);
+  const [pending, setPending] = useState(false);
+  const password = useRef<HTMLInputElement>(null);
+
+  async function submit(event: FormEvent<HTMLFormElement>) {
+    event.preventDefault();
+    const form = event.currentTarget;
+    setPending(true);
+    try {
+      const response = await fetch(form.action, {
+        method: 'POST',
+        headers: { accept: 'application/json', 'content-type': 'application/x-www-form-urlencoded' },
+        body: new URLSearchParams(new FormData(form) as unknown as Record<string, string>),
+      });
+      const answer = (await response.json()) as Failure & { url?: string };
+      if (response.ok && answer.url) {
+        // A full load, so that nothing rendered for nobody is shown to somebody.
+        location.assign(answer.url);
+        return;
+      }
+      setFailure(answer);
+    } catch {
+      setFailure({ error: 'unavailable' });
+    }
+    setPending(false);
+    password.current?.select();
+  }
+
+  return (
+    <Card>
+      <form method="post" action="/api/auth/callback/credentials" onSubmit={submit} className="grid gap-4">
+        <div className="grid gap-1">
+          <h1 className="font-semibold text-xl">Sign in</h1>
+          {intent && <p className="text-fg-2 text-sm">{intent}</p>}
+        </div>
+        {nobodyYet && (
+          <Callout tone="info" title="Nobody is enrolled yet">
+            When Countersign started it printed a link that enrols the first admin. It works for 15 minutes;
+            start again for a new one.
+          </Callout>
+        )}
+        {signedOut && !failure && (
+          <Callout tone="success" title="You are signed out">
+            The session has ended, for every copy of its cookie.
+          </Callout>
+        )}
+        {failure && (
+          <Callout tone="danger" announce title={failures[failure.error] ?? failures.unavailable}>
+            {failure.retryAfterSeconds ? `Try again in ${failure.retryAfterSeconds} seconds.` : null}
+          </Callout>
+        )}
+        <Field name="email" label="E-mail address" required>
+          <Input
+            name="email"
+            type="email"
+            autoComplete="username"
+            required
+            spellCheck={false}
+            autoCapitalize="none"
+          />
+        </Field>
+        <Field
+          name="password"
+          label="Password"
+          required
+          hint="Forgotten? An admin can make you a reset link."
+        >
+          <Input ref={password} name="password" type="password" autoComplete="current-password" required />
+        </Field>
+        <input type="hidden" name="callbackUrl" value={to} />
+        <Button type="submit" variant="primary" size="lg" pending={pending} className="w-full">
+          Sign in
+        </Button>
+      </form>
+    </Card>
+  );
+}
