@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { MigrationList } from '@prisma/schema-engine-wasm';
 import pg from 'pg';
+import { OperatorError } from '#lib/platform/operator-error.ts';
 import { readMigrations, withSchemaEngine } from './schema-engine.ts';
 
 /** Any number no other program takes: two processes that start on one database must not migrate it at once. */
@@ -72,18 +73,18 @@ function refuseForeignHistory(applied: AppliedMigration[], migrations: Migration
   for (const row of applied) {
     const checksum = known.get(row.migration_name);
     if (checksum === undefined) {
-      throw new Error(
+      throw new OperatorError(
         `The database was migrated by a newer Countersign (${row.migration_name}). Start that version, or restore a backup.`,
       );
     }
     if (!row.finished) {
-      throw new Error(
+      throw new OperatorError(
         `The migration ${row.migration_name} failed half way. Its error is in _prisma_migrations.logs; ` +
           'restore the backup made before the upgrade, or mend the database and mark it with prisma migrate resolve.',
       );
     }
     if (checksum !== row.checksum) {
-      throw new Error(
+      throw new OperatorError(
         `The migration ${row.migration_name} differs from the one this database was made with. ` +
           'Start the version that made it, or (development only) remove the data folder.',
       );

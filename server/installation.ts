@@ -1,14 +1,10 @@
 import type { Clock } from '#lib/platform/clock.ts';
 import type { Db } from '#lib/platform/db.ts';
 import type { Config } from '#lib/platform/env.ts';
+import { OperatorError } from '#lib/platform/operator-error.ts';
 
 /** The data folder belongs to another configuration than the one this start was given. */
-export class WrongInstallation extends Error {
-  constructor(message: string) {
-    super(message);
-    this.name = 'WrongInstallation';
-  }
-}
+export class WrongInstallation extends OperatorError {}
 
 /**
  * Compares the configuration with what this database was set up as, and remembers it on the first start. Every client

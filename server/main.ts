@@ -12,7 +12,6 @@ import { openDb } from '#lib/platform/db.ts';
 import {
   becomeConsole,
   type Config,
-  ConfigError,
   inheritedEnvironment,
   isStartedByNpm,
   readConfig,
@@ -20,19 +19,20 @@ import {
 } from '#lib/platform/env.ts';
 import { newId } from '#lib/platform/ids.ts';
 import { createLogger, type Logger } from '#lib/platform/log.ts';
+import { OperatorError } from '#lib/platform/operator-error.ts';
 import manifest from '../package.json' with { type: 'json' };
 import { buildConsoleIfStale } from '../scripts/build-console.ts';
 import { printBootReport } from './boot-report.ts';
 import { startConsole } from './console.ts';
 import { prepareDatabase } from './database.ts';
 import { startExampleServers } from './example-servers.ts';
-import { checkInstallation, WrongInstallation } from './installation.ts';
+import { checkInstallation } from './installation.ts';
 import { keepConsoleRunning } from './keep-console-running.ts';
 import { keepWorkerRunning } from './keep-worker-running.ts';
 import { type OpenedDatabase, openDatabase } from './open-database.ts';
 import { freeLoopbackPort } from './postgres/cluster.ts';
 import { privateSocketFolder } from './private-folder.ts';
-import { AlreadyRunning, holdSingleStart } from './single-start.ts';
+import { holdSingleStart } from './single-start.ts';
 import { siteOf } from './site.ts';
 import { startWorker } from './worker.ts';
 
@@ -55,7 +55,8 @@ export async function main(): Promise<void> {
     endOnSignals(running, log);
     await start(config, log, running);
   } catch (error) {
-    console.error(isForOperators(error) ? `\n${error.message}\n` : error);
+    const message = operatorMessageOf(error);
+    console.error(message === null ? error : `\n${message}\n`);
     await running.stopAll();
     process.exit(1);
   }
@@ -281,15 +282,15 @@ function endOnSignals(running: Running, log: Logger): void {
   process.on('unhandledRejection', fail);
 }
 
-/** Problems whose message says all an operator needs; a stack would only hide it. */
-function isForOperators(error: unknown): error is Error {
-  if (!(error instanceof Error)) return false;
-  if (error instanceof ConfigError || error instanceof AlreadyRunning || error instanceof WrongInstallation)
-    return true;
-  const { code } = error as NodeJS.ErrnoException;
-  if (code === 'EADDRINUSE') {
-    error.message = `The port is taken by another program (${error.message}). Set PORT to a free one.`;
-    return true;
-  }
-  return code === 'EACCES' || code === 'ENOSPC' || error.message.startsWith('PostgreSQL ');
+/** Problems whose message says all an operator needs, in their words. */
+function operatorMessageOf(error: unknown): string | null {
+  if (error instanceof OperatorError) return error.message;
+  const { code, message } = error as NodeJS.ErrnoException;
+  if (code === 'EADDRINUSE')
+    return `The port is taken by another program. Set PORT to a free one.\n${message}`;
+  if (code === 'EACCES' || code === 'ENOSPC' || code === 'EROFS')
+    return `The data folder cannot be written.\n${message}`;
+  if (code === 'ERR_PARSE_ARGS_UNKNOWN_OPTION' || code === 'ERR_PARSE_ARGS_INVALID_OPTION_VALUE')
+    return message;
+  return null;
 }

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { chmod, chown, lstat, mkdir, stat } from 'node:fs/promises';
 import path from 'node:path';
+import { OperatorError } from '#lib/platform/operator-error.ts';
 
 type Owner = { uid: number; gid: number };
 
@@ -24,7 +25,7 @@ export async function makePrivateFolder(folder: string, owner: Owner | null = nu
   const found = await lstat(folder);
   const trusted = found.isDirectory() && (found.uid === uid || found.uid === process.getuid?.());
   if (!made && !trusted) {
-    throw new Error(`${folder} belongs to somebody else; remove it or move COUNTERSIGN_DATA.`);
+    throw new OperatorError(`${folder} belongs to somebody else; remove it or move COUNTERSIGN_DATA.`);
   }
   if (found.uid !== uid) await chown(folder, uid, gid);
   if ((found.mode & 0o777) !== 0o700) await chmod(folder, 0o700);

@@ -1,14 +1,14 @@
 import { rm } from 'node:fs/promises';
 import net from 'node:net';
 import path from 'node:path';
+import { OperatorError } from '#lib/platform/operator-error.ts';
 
 /** Another start already uses the data folder. */
-export class AlreadyRunning extends Error {
+export class AlreadyRunning extends OperatorError {
   constructor(dataFolder: string) {
     super(
       `Countersign already runs on ${dataFolder}. Stop it first, or give this one its own COUNTERSIGN_DATA.`,
     );
-    this.name = 'AlreadyRunning';
   }
 }
 

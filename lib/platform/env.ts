@@ -2,6 +2,7 @@ import { isIP } from 'node:net';
 import path from 'node:path';
 import ipaddr from 'ipaddr.js';
 import { z } from 'zod';
+import { OperatorError } from './operator-error.ts';
 
 /**
  * What the operator configured. Read once at start from the environment and the command line; nothing else in the
@@ -54,12 +55,11 @@ export type Config = {
 };
 
 /** Every wrong value of the environment at once; `problems` are sentences for the operator and carry no value. */
-export class ConfigError extends Error {
+export class ConfigError extends OperatorError {
   readonly problems: readonly string[];
 
   constructor(problems: readonly string[]) {
     super(`The configuration is wrong:\n${problems.map((problem) => `  - ${problem}`).join('\n')}`);
-    this.name = 'ConfigError';
     this.problems = problems;
   }
 }

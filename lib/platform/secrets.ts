@@ -2,6 +2,7 @@ import { hkdfSync, randomBytes } from 'node:crypto';
 import { chmod, link, mkdir, open, readFile, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { z } from 'zod';
+import { OperatorError } from './operator-error.ts';
 
 /** What an installation keeps secret on its host. Never in the database, never in a backup of it, never in a log. */
 export type InstallationSecrets = {
@@ -77,7 +78,8 @@ function newPasswords(): string {
 
 function decodeKey(text: string, file: string): Buffer {
   const key = Buffer.from(text, 'base64url');
-  if (key.length !== keyBytes) throw new Error(`${file} is damaged: it must hold 32 bytes in base64url.`);
+  if (key.length !== keyBytes)
+    throw new OperatorError(`${file} is damaged: it must hold 32 bytes in base64url.`);
   return key;
 }
 
@@ -85,14 +87,14 @@ function parsePasswords(text: string, file: string): InstallationSecrets['databa
   try {
     return passwordsSchema.parse(JSON.parse(text));
   } catch {
-    throw new Error(`${file} is damaged.`);
+    throw new OperatorError(`${file} is damaged.`);
   }
 }
 
 async function requireFile(file: string, what: string): Promise<void> {
   const present = await stat(file).catch(() => null);
   if (present) return;
-  throw new Error(
+  throw new OperatorError(
     `The database exists, but its ${what} is missing (${file}). Put the file back from where you keep it apart from ` +
       'backups; without it the sealed secrets cannot be opened.',
   );

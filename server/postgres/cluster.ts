@@ -5,6 +5,7 @@ import { chown, mkdir, readFile, rename, rm, rmdir, stat, truncate, writeFile } 
 import net from 'node:net';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { OperatorError } from '#lib/platform/operator-error.ts';
 import { commandOfProcess, processIsAlive, signalProcess } from '../processes.ts';
 import type { ClusterPlace } from './place.ts';
 
@@ -57,7 +58,7 @@ export async function startCluster(place: ClusterPlace, options: ClusterOptions)
     const ready = await waitUntilReady(place, child);
     if (ready) return supervise(place, child, port, options);
     if (performance.now() > deadline) {
-      throw new Error(`PostgreSQL did not start.\n${await endOfLog(place.logFile)}`);
+      throw new OperatorError(`PostgreSQL did not start.\n${await endOfLog(place.logFile)}`);
     }
     // Orphaned backends of a killed postmaster hold the shared memory for a moment.
     await sleep(250);
@@ -98,7 +99,7 @@ async function initialise(place: ClusterPlace, options: ClusterOptions): Promise
     });
     const [code] = (await once(child, 'close')) as [number | null];
     if (code !== 0)
-      throw new Error(`PostgreSQL could not initialise ${place.dataFolder}.\n${complaint.trim()}`);
+      throw new OperatorError(`PostgreSQL could not initialise ${place.dataFolder}.\n${complaint.trim()}`);
     await rmdir(place.dataFolder);
     await rename(unfinished, place.dataFolder);
   } finally {

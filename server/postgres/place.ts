@@ -1,6 +1,6 @@
-import { createHash } from 'node:crypto';
-import { chmod, mkdir, stat } from 'node:fs/promises';
+import { chmod, mkdir, readFile, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
+import { randomToken } from '#lib/platform/crypto.ts';
 import { makePrivateFolder, privateSocketFolder } from '../private-folder.ts';
 import { type Account, unprivilegedAccount } from './account.ts';
 import { copyPostgresBinaries, findPostgresBinaries, type PostgresBinaries } from './binaries.ts';
@@ -29,7 +29,6 @@ const systemStateFolder = '/var/lib/countersign';
 export async function placeCluster(home: string): Promise<ClusterPlace> {
   const account = await unprivilegedAccount();
   const notes: string[] = [];
-  const digest = createHash('sha256').update(path.resolve(home)).digest('hex').slice(0, 12);
   let binaries = await findPostgresBinaries();
   let base = path.join(path.resolve(home), 'postgres');
 
@@ -39,7 +38,7 @@ export async function placeCluster(home: string): Promise<ClusterPlace> {
       notes.push(`PostgreSQL was copied to ${binaries.root}, where the account ${account.name} can run it.`);
     }
     if (!(await canReach(account, path.resolve(home)))) {
-      base = path.join(systemStateFolder, digest);
+      base = await systemFolderOf(path.resolve(home));
       notes.push(
         `The database lives in ${base}: PostgreSQL runs as ${account.name}, which cannot reach ${path.resolve(home)}.`,
       );
@@ -74,6 +73,25 @@ export async function placeCluster(home: string): Promise<ClusterPlace> {
     account,
     notes,
   };
+}
+
+/**
+ * The folder that stands in for `home`, remembered in a file there: a home that is made anew under an old name gets
+ * a new database, not the old one whose keys went with the old home.
+ */
+async function systemFolderOf(home: string): Promise<string> {
+  const pointer = path.join(home, 'postgres-folder');
+  const known = (await readFile(pointer, 'utf8').catch(() => '')).trim();
+  if (known.startsWith(`${systemStateFolder}/`) && (await stat(known).catch(() => null))) return known;
+  const folder = path.join(systemStateFolder, newFolderName());
+  await mkdir(folder, { recursive: true, mode: 0o711 });
+  await writeFile(path.join(folder, 'belongs-to'), `${home}\n`);
+  await writeFile(pointer, `${folder}\n`);
+  return folder;
+}
+
+function newFolderName(): string {
+  return randomToken(9).replaceAll(/[^A-Za-z0-9]/g, '0');
 }
 
 /** Whether the account may pass every folder from the root down to and including this one (nearest that exists). */

@@ -1,8 +1,8 @@
-import { randomBytes } from 'node:crypto';
 import { constants } from 'node:fs';
 import { access, mkdir, readdir, rm, statfs } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
+import { randomToken } from '#lib/platform/crypto.ts';
 import { connectionString } from '../database.ts';
 import { processIsAlive } from '../processes.ts';
 import { startCluster, stopLeftOver, superuserName } from './cluster.ts';
@@ -42,7 +42,7 @@ export async function startThrowAwayCluster(purpose: string): Promise<ThrowAwayC
   const home = path.join(parent, `${prefix}${purpose}-${process.pid}`);
   await rm(home, { recursive: true, force: true });
   await mkdir(home, { recursive: true, mode: 0o755 });
-  const password = randomBytes(16).toString('hex');
+  const password = randomToken();
   const place = await placeCluster(home);
   const cluster = await startCluster(place, {
     superuserPassword: password,
