@@ -4,6 +4,7 @@ import { closeSides } from './sides.ts';
 /** Every row, by the file that measures it; loaded only when it is asked for. */
 const benches: readonly { rows: readonly string[]; load(): Promise<{ run: Bench }> }[] = [
   { rows: ['issue'], load: () => import('./issue.ts') },
+  { rows: ['push'], load: () => import('./push.ts') },
 ];
 
 /**

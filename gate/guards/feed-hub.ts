@@ -14,8 +14,11 @@ import { ctxOf, type Gate } from '../context.ts';
 /** A heartbeat vouches for the heads only if they were read from the primary this recently. */
 const headsFreshMs = 1_000;
 const readHeadsEveryMs = 400;
+const seenEveryMs = 2_000;
 /** Entries kept in memory per server, to bring a connection that is being opened up to date without a gap. */
 const recentEntries = 2_000;
+/** Heartbeats go out in this many turns a period, so that a thousand guards are never signed for in one breath. */
+const heartbeatTurns = 20;
 /** A guard that does not read gets this much buffered, then it is cut: silence would otherwise look like health. */
 const maxBufferedBytes = 4 * 1024 * 1024;
 
@@ -27,6 +30,8 @@ type Connection = {
   response: ServerResponse;
   /** False until the opening messages are out: nothing else may come between them. */
   ready: boolean;
+  /** In which turn of the period its heartbeat goes out. */
+  turn: number;
 };
 
 /**
@@ -45,6 +50,8 @@ export class FeedHub {
   #listener: pg.Client | null = null;
   #timers: NodeJS.Timeout[] = [];
   #closed = false;
+  #turn = 0;
+  #opened = 0;
 
   constructor(gate: Gate) {
     this.#gate = gate;
@@ -55,7 +62,8 @@ export class FeedHub {
     await this.#readHeads();
     this.#timers = [
       setInterval(() => void this.#readHeads(), readHeadsEveryMs),
-      setInterval(() => void this.#beat(), heartbeatEveryMs),
+      setInterval(() => void this.#beat(), heartbeatEveryMs / heartbeatTurns),
+      setInterval(() => void this.#markSeen(), seenEveryMs),
     ];
   }
 
@@ -89,7 +97,13 @@ export class FeedHub {
     from: readonly SlicePosition[],
     response: ServerResponse,
   ): Promise<void> {
-    const connection: Connection = { guard, nonce, response, ready: false };
+    const connection: Connection = {
+      guard,
+      nonce,
+      response,
+      ready: false,
+      turn: this.#opened++ % heartbeatTurns,
+    };
     response.writeHead(200, {
       'content-type': 'text/event-stream',
       'cache-control': 'no-store, no-transform',
@@ -128,6 +142,7 @@ export class FeedHub {
       nonce,
       response: { write: (text: string) => messages.push(text) } as never,
       ready: true,
+      turn: 0,
     };
     const positions = new Map(from.map((position) => [position.serverId, position.sequence]));
     for (const serverId of guard.serverIds) {
@@ -299,23 +314,25 @@ export class FeedHub {
   }
 
   async #beat(): Promise<void> {
-    const seen = new Set<string>();
+    this.#turn = (this.#turn + 1) % heartbeatTurns;
     for (const connection of this.#connections) {
+      if (connection.turn !== this.#turn) continue;
       try {
         const heartbeat = await this.#heartbeat(connection);
-        if (heartbeat) {
-          write(connection, heartbeat);
-          seen.add(connection.guard.id);
-        }
+        if (heartbeat) write(connection, heartbeat);
       } catch (error) {
         this.#gate.log.warn({ err: error, guardId: connection.guard.id }, 'a heartbeat could not be sent');
       }
     }
-    if (seen.size > 0) {
-      await this.#gate.db.hot
-        .query('UPDATE guard SET last_seen_at = now() WHERE id = ANY ($1)', [[...seen]])
-        .catch((error) => this.#gate.log.warn({ err: error }, 'guards could not be marked as seen'));
-    }
+  }
+
+  /** What the console shows as heard from: guards that hold a connection which takes what is written. */
+  async #markSeen(): Promise<void> {
+    const connected = [...this.#connections].map((connection) => connection.guard.id);
+    if (connected.length === 0) return;
+    await this.#gate.db.hot
+      .query('UPDATE guard SET last_seen_at = now() WHERE id = ANY ($1)', [connected])
+      .catch((error) => this.#gate.log.warn({ err: error }, 'guards could not be marked as seen'));
   }
 
   #delta(serverId: string, entries: FeedEntry[]): Promise<string> {
