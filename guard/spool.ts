@@ -26,6 +26,8 @@ export type RecordFacts = ReportRecord extends infer R
     : never
   : never;
 
+const maxTail = 2_000;
+
 /** No room for another record: what must be recorded first must not happen. */
 export class SpoolFull extends Error {}
 
@@ -47,6 +49,8 @@ export class Spool {
   #syncedThrough = 0;
   #acceptedThrough = 0;
   #pending: string[] = [];
+  /** The newest records once more, so that a guard in step with the gate reads no files. */
+  #tail: ReportRecord[] = [];
   #flushing: Promise<void> | null = null;
   #writeSoon: NodeJS.Immediate | null = null;
 
@@ -89,6 +93,11 @@ export class Spool {
   /** The oldest records the gate has not accepted. */
   unaccepted(limit: number): ReportRecord[] {
     this.#write();
+    const [oldest] = this.#tail;
+    if (oldest && oldest.number <= this.#acceptedThrough + 1) {
+      const skip = this.#acceptedThrough + 1 - oldest.number;
+      return this.#tail.slice(skip, skip + limit);
+    }
     const records: ReportRecord[] = [];
     for (const segment of this.#segments) {
       if (segment.lastNumber <= this.#acceptedThrough || records.length >= limit) continue;
@@ -134,12 +143,13 @@ export class Spool {
 
   #take(facts: RecordFacts): void {
     if (this.full()) throw new SpoolFull('the spool is full');
-    const record = { ...facts, number: this.#lastNumber + 1, previous: this.#lastDigest };
-    // What a client sent may hold lone surrogates, which have no UTF-8.
-    const line = canonicalJson(record).toWellFormed();
+    const record = { ...withCleanTexts(facts), number: this.#lastNumber + 1, previous: this.#lastDigest };
+    const line = canonicalJson(record);
     this.#lastNumber++;
     this.#lastDigest = sha256(line);
     this.#pending.push(line);
+    this.#tail.push(record as ReportRecord);
+    if (this.#tail.length > 2 * maxTail) this.#tail.splice(0, this.#tail.length - maxTail);
   }
 
   #write(): void {
@@ -201,4 +211,18 @@ export class Spool {
     const last = this.#segments.at(-1);
     if (last) this.#fd = openSync(last.file, 'a', 0o600);
   }
+}
+
+/** Texts of clients without what databases refuse: U+0000 and halves of surrogate pairs. */
+function withCleanTexts<T extends object>(facts: T): T {
+  return Object.fromEntries(
+    Object.entries(facts).map(([name, value]) => [
+      name,
+      typeof value === 'string' ? cleanText(value) : value,
+    ]),
+  ) as T;
+}
+
+function cleanText(text: string): string {
+  return text.toWellFormed().replaceAll('\0', '\ufffd');
 }

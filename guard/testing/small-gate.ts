@@ -74,6 +74,8 @@ export class SmallGate {
   heartbeats = true;
   /** While true, the gate accepts connections and answers nothing. */
   silent = false;
+  /** While true, changes are not pushed; a sync brings them. */
+  silentFeed = false;
   generation = 1;
   issuerEpoch = 1;
   /** Every message that went out on a feed, for replays. */
@@ -506,7 +508,7 @@ export class SmallGate {
   }
 
   async #broadcast(jws: string): Promise<void> {
-    if (this.silent) return;
+    if (this.silent || this.silentFeed) return;
     for (const connection of this.#connections) this.#write(connection, jws);
   }
 
