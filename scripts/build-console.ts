@@ -9,6 +9,7 @@ import { contentStamp } from './content-stamp.ts';
 const root = path.dirname(import.meta.dirname);
 const buildFolder = path.join(root, '.next');
 const stampFile = path.join(buildFolder, 'built-from');
+const longestWaitMs = 300_000;
 const lockFile = path.join(root, 'node_modules', '.countersign-build');
 
 /** Everything the compiled console depends on. lib and gate count because pages import their types and readers. */
@@ -51,20 +52,36 @@ async function builtFrom(): Promise<string> {
 }
 
 async function build(quiet: boolean): Promise<void> {
+  for (const deadline = performance.now() + longestWaitMs; ; await sleep(1_000)) {
+    const { code, output } = await runNextBuild(quiet);
+    if (code === 0) return;
+    // Left over from a start that was killed: it ends by itself, and Next lets no second one in before.
+    const another = output.includes('Another next build process is already running');
+    if (!another || performance.now() > deadline) {
+      throw new Error(`next build failed (code ${code}).\n${output}`.trim());
+    }
+  }
+}
+
+async function runNextBuild(quiet: boolean): Promise<{ code: number | null; output: string }> {
   const child = spawn(process.execPath, [path.join(root, 'node_modules/next/dist/bin/next'), 'build'], {
     cwd: root,
     env: { ...process.env, NODE_ENV: 'production', NEXT_TELEMETRY_DISABLED: '1' },
-    stdio: quiet ? ['ignore', 'pipe', 'pipe'] : ['ignore', 'inherit', 'inherit'],
+    stdio: ['ignore', 'pipe', 'pipe'],
   });
+  // A start that is stopped takes its build with it.
+  const end = () => child.kill('SIGTERM');
+  process.once('exit', end);
   let output = '';
-  child.stdout?.on('data', (chunk: Buffer) => {
-    output += chunk.toString('utf8');
-  });
-  child.stderr?.on('data', (chunk: Buffer) => {
-    output += chunk.toString('utf8');
-  });
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.on('data', (chunk: Buffer) => {
+      output += chunk.toString('utf8');
+      if (!quiet) process.stdout.write(chunk);
+    });
+  }
   const [code] = (await once(child, 'close')) as [number | null];
-  if (code !== 0) throw new Error(`next build failed (code ${code}).\n${output}`.trim());
+  process.off('exit', end);
+  return { code, output };
 }
 
 async function lock(): Promise<() => Promise<void>> {
