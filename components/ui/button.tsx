@@ -1,7 +1,7 @@
 'use client';
 
 import { Button as BaseButton } from '@base-ui/react/button';
-import type { ComponentProps, ReactNode } from 'react';
+import { type ComponentProps, type ReactNode, useId } from 'react';
 import { useFormStatus } from 'react-dom';
 import { type ButtonVariants, buttonVariants } from './button-variants.ts';
 import { cn } from './cn.ts';
@@ -30,9 +30,11 @@ export function Button({
   type = 'button',
   ...props
 }: ButtonProps) {
+  const reasonId = useId();
   const button = (
     <BaseButton
       type={type}
+      aria-describedby={disabledReason ? reasonId : undefined}
       disabled={disabled || pending || Boolean(disabledReason)}
       focusableWhenDisabled={pending || Boolean(disabledReason)}
       aria-busy={pending || undefined}
@@ -43,7 +45,15 @@ export function Button({
       {children}
     </BaseButton>
   );
-  return disabledReason ? <Tooltip content={disabledReason}>{button}</Tooltip> : button;
+  if (!disabledReason) return button;
+  return (
+    <>
+      <Tooltip content={disabledReason}>{button}</Tooltip>
+      <span id={reasonId} hidden>
+        {disabledReason}
+      </span>
+    </>
+  );
 }
 
 /** A square button with an icon only; `label` is its accessible name and tooltip. */
