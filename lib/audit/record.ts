@@ -113,6 +113,7 @@ export async function recordEvent(
   return row.id;
 }
 
+/** Columns of `audit_event` an event consists of; the digest covers all the others. */
 const columns =
   'id, at, kind, version, outcome, actor_kind, actor_id, actor_name, session_id, subject_kind, subject_id, ' +
   'agent_id, client_id, server_id, tool, request_ref, parent_ids, address, trace_id, reason, data, before, after, digest';
@@ -128,3 +129,5 @@ export function insertEvents(parameter: string, condition = ''): string {
     .join(', ');
   return `INSERT INTO audit_event (${columns}) SELECT ${selected} FROM jsonb_populate_recordset(NULL::audit_event, ${parameter}::jsonb) e ${condition}`;
 }
+
+export const eventColumns: readonly string[] = columns.split(', ');

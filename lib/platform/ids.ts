@@ -35,6 +35,7 @@ const prefixes = {
   toolVersion: 'tv',
   trace: 'trc',
   transaction: 'atx',
+  verification: 'vrf',
   vote: 'vot',
   webhook: 'whk',
 } as const;
