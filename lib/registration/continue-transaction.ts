@@ -9,7 +9,7 @@ import { notifyChange, type Tx, withTransaction } from '#lib/platform/db.ts';
 import { Conflict, NotFound } from '#lib/platform/errors.ts';
 import { decide } from '#lib/policy/policies.ts';
 import { decisionReason } from './decision-reason.ts';
-import { type WaitingState, waitingState } from './waiting.ts';
+import { stoppedCauses, type WaitingState, waitingState } from './waiting.ts';
 
 export const continueTransactionInput = z.strictObject({ transactionId: z.string().max(64) });
 
@@ -41,6 +41,7 @@ export async function continueTransaction(
       : null;
     const state = waitingState({
       status: transaction.status,
+      endCause: transaction.endCause,
       deadlineAt: transaction.deadlineAt,
       requestState: request?.state ?? null,
       instanceState: instance.state,
@@ -147,7 +148,13 @@ async function goOn(
 
 async function end(tx: Tx, ctx: Ctx, wait: Wait, description: string): Promise<Continuation> {
   const { count } = await tx.authorizationTransaction.updateMany({
-    where: { id: wait.id, status: { in: ['waiting', 'ready'] } },
+    where: {
+      id: wait.id,
+      OR: [
+        { status: { in: ['waiting', 'ready'] } },
+        { status: 'ended', endCause: { in: [...stoppedCauses] } },
+      ],
+    },
     data: { status: 'ended', endCause: description.slice(0, 300) },
   });
   if (count === 0) throw new Conflict('This sign-in has already ended in another tab.');

@@ -53,6 +53,7 @@ export async function readWaiting(ctx: Ctx, transactionId: string): Promise<Wait
     id: transaction.id,
     state: waitingState({
       status: transaction.status,
+      endCause: transaction.endCause,
       deadlineAt: transaction.deadlineAt,
       requestState: request?.state ?? null,
       instanceState: instance.state,

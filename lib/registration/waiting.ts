@@ -27,6 +27,7 @@ export type WaitingState =
 
 export type WaitingFacts = {
   status: string;
+  endCause: string | null;
   deadlineAt: Date;
   requestState: string | null;
   instanceState: string;
@@ -39,9 +40,13 @@ export function clientGoneAt(deadlineAt: Date): Date {
   return new Date(deadlineAt.getTime() + (clientPatienceSeconds - waitSeconds) * 1000);
 }
 
+/** End causes written by whoever suspends or revokes an agent. */
+export const stoppedCauses: readonly string[] = ['agent suspend', 'agent revoke'];
+
 export function waitingState(facts: WaitingFacts): WaitingState {
   if (facts.status === 'continued') return 'continued';
-  if (facts.status === 'ended') return 'ended';
+  // A stop ended the wait behind the browser's back: its client has not been told yet.
+  if (facts.status === 'ended') return stoppedCauses.includes(facts.endCause ?? '') ? 'stopped' : 'ended';
   const isGone = facts.now >= clientGoneAt(facts.deadlineAt);
   const stopped =
     ['suspended', 'revoked', 'expired'].includes(facts.instanceState) ||
