@@ -33,6 +33,8 @@ export type ActionOptions<Output> = {
   anonymous?: boolean;
   /** Where to go afterwards, from the output. Without it the page is read again. */
   then?: (output: Output) => string;
+  /** Leave the page as it is: what came out is shown by the form itself (a secret shown once, a look-up). */
+  quiet?: boolean;
 };
 
 /**
@@ -56,7 +58,7 @@ export function defineAction<Name extends VerbName>(
     }
     // Outside the try: redirecting works by throwing.
     if (options.then) redirect(options.then(state.output));
-    refresh();
+    if (!options.quiet) refresh();
     return state;
   };
 }

@@ -3,6 +3,8 @@ import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { startGate } from '#gate/main.ts';
+import { hasAdmin } from '#lib/access/has-admin.ts';
+import { issueFirstAdminLink } from '#lib/access/invitations.ts';
 import { ensureSigningKeys } from '#lib/credentials/signing-keys.ts';
 import { systemActor } from '#lib/platform/actor.ts';
 import { systemClock } from '#lib/platform/clock.ts';
@@ -171,7 +173,7 @@ async function runGate(
   }
   const child = await starting;
   if (child) running.add(child.stop);
-  return null;
+  return (await hasAdmin(ctx)) ? null : (await issueFirstAdminLink(ctx)).url;
 }
 
 async function runConsoleHere(

@@ -1,0 +1,31 @@
+import { redirect } from 'next/navigation';
+import { SignInView } from '#components/access/sign-in-view.tsx';
+import { BareShell } from '#components/console/shell.tsx';
+import { hasAdmin } from '#lib/access/has-admin.ts';
+import { readPageCtx } from '../../page-context.ts';
+import { returnPath } from '../../return-path.ts';
+import { intentOf } from '../intent.ts';
+
+export const metadata = { title: 'Sign in' };
+
+type Props = { searchParams: Promise<Record<string, string | string[] | undefined>> };
+
+export default async function SignInPage({ searchParams }: Props) {
+  const query = await searchParams;
+  const to = returnPath(query.to);
+  const ctx = await readPageCtx();
+  if (ctx.actor.kind === 'person') redirect(to);
+  return (
+    <BareShell
+      footer={`${new URL(ctx.site.consoleOrigin).host} · Countersign never asks for your password anywhere else.`}
+    >
+      <SignInView
+        to={to}
+        intent={intentOf(to)}
+        error={typeof query.error === 'string' ? query.error : null}
+        signedOut={query['signed-out'] !== undefined}
+        nobodyYet={!(await hasAdmin(ctx))}
+      />
+    </BareShell>
+  );
+}
