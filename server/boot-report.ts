@@ -24,7 +24,7 @@ export function printBootReport(
       '',
       '  Nobody is admin yet, so only this host is listened to. This link makes the first one; it works once, for 15 minutes:',
       `  ${bold(facts.enrolLink)}`,
-      '  A new one: npm run -s admin:recover',
+      '  A new one: npm run -s countersign -- admin first',
     );
   }
   console.log(`${lines.join('\n')}\n`);

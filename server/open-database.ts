@@ -47,13 +47,20 @@ export async function openDatabase(config: Config, log: Logger): Promise<OpenedD
     await postgres.stop();
     throw error;
   }
+  return { databaseUrls: embeddedUrls(postgres, secrets), secrets, postgres, notes: place.notes };
+}
+
+/** One connection string for each role of the embedded PostgreSQL that listens there. */
+export function embeddedUrls(
+  cluster: { host: string; port: number },
+  secrets: InstallationSecrets,
+): DatabaseUrls {
   const urlOf = (role: keyof DatabaseUrls) =>
-    connectionString(postgres, databaseRoles[role], passwords[role], databaseName);
-  const databaseUrls = {
+    connectionString(cluster, databaseRoles[role], secrets.databasePasswords[role], databaseName);
+  return {
     owner: urlOf('owner'),
     gate: urlOf('gate'),
     console: urlOf('console'),
     sequencer: urlOf('sequencer'),
   };
-  return { databaseUrls, secrets, postgres, notes: place.notes };
 }

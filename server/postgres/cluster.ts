@@ -230,11 +230,22 @@ async function stopProcess(pid: number): Promise<void> {
   }
 }
 
-async function readPidFile(place: ClusterPlace): Promise<{ pid: number; status: string } | null> {
+/** Where the PostgreSQL of this place listens at the moment, as its postmaster.pid says; null when none does. */
+export async function findRunning(place: ClusterPlace): Promise<{ host: string; port: number } | null> {
+  const running = await readPidFile(place);
+  if (running?.status !== 'ready' || !processIsAlive(running.pid)) return null;
+  return { host: place.socketFolder ?? '127.0.0.1', port: running.port };
+}
+
+async function readPidFile(
+  place: ClusterPlace,
+): Promise<{ pid: number; port: number; status: string } | null> {
   const text = await readFile(path.join(place.dataFolder, 'postmaster.pid'), 'utf8').catch(() => '');
   const lines = text.split('\n');
   const pid = Number.parseInt(lines[0] ?? '', 10);
-  return Number.isSafeInteger(pid) && pid > 0 ? { pid, status: (lines[7] ?? '').trim() } : null;
+  return Number.isSafeInteger(pid) && pid > 0
+    ? { pid, port: Number(lines[3]), status: (lines[7] ?? '').trim() }
+    : null;
 }
 
 async function truncateLongLog(file: string): Promise<void> {

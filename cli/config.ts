@@ -1,0 +1,11 @@
+import { configSchema, describeConfig, readConfig, weaknessesOf } from '#lib/platform/env.ts';
+
+/** Prints what is configured and every setting there is. Never a secret. */
+export function printConfig(): void {
+  const config = readConfig({});
+  console.log([...describeConfig(config), ...weaknessesOf(config)].join('\n'));
+  console.log('\nSettings:');
+  for (const [name, schema] of Object.entries(configSchema.shape)) {
+    console.log(`  ${name}\n      ${schema.description ?? ''}`);
+  }
+}
