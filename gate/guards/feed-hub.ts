@@ -22,7 +22,13 @@ const heartbeatTurns = 20;
 /** A guard that does not read gets this much buffered, then it is cut: silence would otherwise look like health. */
 const maxBufferedBytes = 4 * 1024 * 1024;
 
-type ServerFeed = { slice: Slice; recent: FeedEntry[]; advancing: Promise<void> | null };
+type ServerFeed = {
+  slice: Slice;
+  recent: FeedEntry[];
+  advancing: Promise<void> | null;
+  /** The newest signed snapshot and its head: a thousand guards that come back at once are sent the same bytes. */
+  snapshot: { head: number; signed: Promise<{ jws: string; head: number } | null> } | null;
+};
 
 type Connection = {
   guard: EnrolledGuard;
@@ -110,6 +116,17 @@ export class FeedHub {
       'x-accel-buffering': 'no',
     });
     response.on('close', () => this.#connections.delete(connection));
+    try {
+      await this.#begin(connection, from);
+    } catch (error) {
+      // The stream has begun, so the only honest answer is to end it: the guard comes again.
+      this.#gate.log.warn({ err: error, guardId: guard.id }, 'a feed could not be opened');
+      response.destroy();
+    }
+  }
+
+  async #begin(connection: Connection, from: readonly SlicePosition[]): Promise<void> {
+    const { guard } = connection;
     write(connection, await this.#setup(connection));
     const positions = new Map(from.map((position) => [position.serverId, position.sequence]));
     for (const serverId of guard.serverIds) {
@@ -164,7 +181,7 @@ export class FeedHub {
     if (!loading) {
       loading = readSnapshot(this.#ctx(), serverId).then((snapshot) => {
         if (!snapshot) throw new NotFound();
-        return { slice: new Slice(snapshot), recent: [], advancing: null };
+        return { slice: new Slice(snapshot), recent: [], advancing: null, snapshot: null };
       });
       this.#feeds.set(serverId, loading);
       loading.catch(() => this.#feeds.delete(serverId));
@@ -220,10 +237,24 @@ export class FeedHub {
       }
     }
     // Nothing known, too far behind, or ahead of us (then the guard says so and issuance stops): the whole slice.
-    const snapshot = await readSnapshot(this.#ctx(), slice.serverId);
+    const snapshot = await this.#snapshot(feed);
     if (!snapshot) return 0;
-    write(connection, await this.#sign(snapshot));
+    write(connection, snapshot.jws);
     return snapshot.head;
+  }
+
+  #snapshot(feed: ServerFeed): Promise<{ jws: string; head: number } | null> {
+    const { slice } = feed;
+    if (feed.snapshot?.head !== slice.head) {
+      const signed = readSnapshot(this.#ctx(), slice.serverId).then(async (snapshot) =>
+        snapshot ? { jws: await this.#sign(snapshot), head: snapshot.head } : null,
+      );
+      feed.snapshot = { head: slice.head, signed };
+      signed.catch(() => {
+        feed.snapshot = null;
+      });
+    }
+    return feed.snapshot.signed;
   }
 
   async #readHeads(): Promise<void> {
