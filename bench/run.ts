@@ -4,6 +4,8 @@ import { closeSides } from './sides.ts';
 /** Every row, by the file that measures it; loaded only when it is asked for. */
 const benches: readonly { rows: readonly string[]; load(): Promise<{ run: Bench }> }[] = [
   { rows: ['issue'], load: () => import('./issue.ts') },
+  { rows: ['decide-cold', 'decide-warm'], load: () => import('./decide.ts') },
+  { rows: ['guard-proxy'], load: () => import('./guard-proxy.ts') },
   { rows: ['push'], load: () => import('./push.ts') },
 ];
 

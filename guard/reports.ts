@@ -3,7 +3,8 @@ import { guardPaths, messageTypes, parseReportReceipt } from './protocol.ts';
 import { type RecordFacts, type Spool, SpoolFull } from './spool.ts';
 
 const reportEveryMs = 1_000;
-const maxRecords = 500;
+/** Well below what a report may hold: signing one must not keep a call waiting. */
+const maxRecords = 200;
 const anonymousWindowMs = 60_000;
 const maxAnonymousKinds = 1_000;
 

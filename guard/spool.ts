@@ -27,6 +27,7 @@ export type RecordFacts = ReportRecord extends infer R
   : never;
 
 const maxTail = 2_000;
+const writeEveryMs = 20;
 
 /** No room for another record: what must be recorded first must not happen. */
 export class SpoolFull extends Error {}
@@ -35,7 +36,7 @@ type Segment = { file: string; firstNumber: number; lastNumber: number; bytes: n
 
 /**
  * Records of what this guard did, numbered and chained, on disk until the gate
- * has them. `append` is written with the next turn of the loop, `appendDurably`
+ * has them. `append` is written within 20 ms, `appendDurably`
  * returns once it is on the disk; appends that wait share flushes.
  */
 export class Spool {
@@ -52,7 +53,7 @@ export class Spool {
   /** The newest records once more, so that a guard in step with the gate reads no files. */
   #tail: ReportRecord[] = [];
   #flushing: Promise<void> | null = null;
-  #writeSoon: NodeJS.Immediate | null = null;
+  #writeSoon: NodeJS.Timeout | null = null;
 
   constructor(options: { folder: string; maxBytes?: number; segmentBytes?: number }) {
     this.#folder = options.folder;
@@ -77,7 +78,7 @@ export class Spool {
   /** Takes a record in. Throws `SpoolFull`. */
   append(facts: RecordFacts): void {
     this.#take(facts);
-    this.#writeSoon ??= setImmediate(() => this.#write());
+    this.#writeSoon ??= setTimeout(() => this.#write(), writeEveryMs);
   }
 
   /** Takes a record in and returns when it would survive a power cut. Throws `SpoolFull`. */
@@ -153,7 +154,7 @@ export class Spool {
   }
 
   #write(): void {
-    if (this.#writeSoon) clearImmediate(this.#writeSoon);
+    if (this.#writeSoon) clearTimeout(this.#writeSoon);
     this.#writeSoon = null;
     if (this.#pending.length === 0) return;
     const lines = `${this.#pending.join('\n')}\n`;
