@@ -50,7 +50,7 @@ export async function run(): Promise<BenchRow[]> {
       method: 'POST',
       path,
       headers: { ...form, ...headers },
-      body: `grant_type=client_credentials&resource=${encodeURIComponent(resource)}&client_assertion_type=urn%3Aietf%3Aparams%3Aoauth%3Aclient-assertion-type%3Ajwt-bearer&client_assertion=${assertions.next()}`,
+      body: `grant_type=client_credentials&client_id=${assertions.clientId}&resource=${encodeURIComponent(resource)}&client_assertion_type=urn%3Aietf%3Aparams%3Aoauth%3Aclient-assertion-type%3Ajwt-bearer&client_assertion=${assertions.next()}`,
     }),
   });
   try {
@@ -74,13 +74,13 @@ export async function run(): Promise<BenchRow[]> {
 
 /** Client assertions signed beforehand, so that the load generator does not compete for the processor. */
 class Assertions {
-  readonly #clientId: string;
+  readonly clientId: string;
   readonly #issuer: string;
   readonly #key: KeyObject;
   #ready: string[] = [];
 
   constructor(clientId: string, issuer: string, key: KeyObject) {
-    this.#clientId = clientId;
+    this.clientId = clientId;
     this.#issuer = issuer;
     this.#key = key;
   }
@@ -97,8 +97,8 @@ class Assertions {
     const now = Math.floor(Date.now() / 1000);
     const encode = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url');
     const signed = `${encode({ alg: 'ES256' })}.${encode({
-      iss: this.#clientId,
-      sub: this.#clientId,
+      iss: this.clientId,
+      sub: this.clientId,
       aud: this.#issuer,
       jti: randomToken(16),
       iat: now,

@@ -15,7 +15,7 @@ import {
   ensureRolesAndDatabase,
   prepareDatabase,
 } from '#server/database.ts';
-import { startCluster, superuserName } from '#server/postgres/cluster.ts';
+import { freeLoopbackPort, startCluster, superuserName } from '#server/postgres/cluster.ts';
 import { placeCluster } from '#server/postgres/place.ts';
 
 /** One PostgreSQL with fsync, a database a side, and one process a side: what every row measures between. */
@@ -28,8 +28,6 @@ export type Sides = {
 };
 export type Peer = { url: string; databaseUrl: string; close(): Promise<void> };
 
-const ourPort = 4790;
-const peerPort = 4791;
 let shared: Promise<Sides> | null = null;
 
 /** The sides of this run, started with the first row that needs them. */
@@ -44,6 +42,16 @@ export async function closeSides(): Promise<void> {
 }
 
 async function startSides(): Promise<Sides> {
+  const undo: (() => Promise<void>)[] = [];
+  try {
+    return await startBoth(undo);
+  } catch (error) {
+    for (const step of undo.reverse()) await step().catch(() => {});
+    throw error;
+  }
+}
+
+async function startBoth(undo: (() => Promise<void>)[]): Promise<Sides> {
   const home = await mkdtemp(path.join(os.tmpdir(), 'countersign-bench-'));
   const place = await placeCluster(home);
   const password = randomBytes(16).toString('hex');
@@ -53,6 +61,7 @@ async function startSides(): Promise<Sides> {
     sharedBuffersMb: 256,
     onUnexpectedExit: (detail) => console.error('PostgreSQL ended by itself', detail),
   });
+  undo.push(() => rm(home, { recursive: true, force: true }), cluster.stop);
   const superuser = (database: string) => connectionString(cluster, superuserName, password, database);
   const passwords = { owner: password, gate: password, console: password, sequencer: password };
   await ensureRolesAndDatabase(superuser('postgres'), 'countersign', passwords);
@@ -63,6 +72,7 @@ async function startSides(): Promise<Sides> {
   const peerUrl = connectionString(cluster, databaseRoles.owner, password, 'peer');
   const key = randomBytes(32);
   const db: Db = openDb(gateUrl, { prisma: 4, hot: 4, emergency: 1 });
+  const ourPort = await freeLoopbackPort();
   const issuer = `http://localhost:${ourPort}`;
   const ctx: Ctx = {
     actor: systemActor('bench'),
@@ -88,6 +98,7 @@ async function startSides(): Promise<Sides> {
   return {
     ours: { url: `http://127.0.0.1:${ourPort}`, host: `localhost:${ourPort}`, ctx },
     async startPeer({ clients, tokenFormat }) {
+      const peerPort = await freeLoopbackPort();
       const child = await startChild('peer.ts', {
         PEER_PORT: String(peerPort),
         PEER_DATABASE_URL: peerUrl,

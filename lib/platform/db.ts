@@ -51,7 +51,13 @@ export function openDb(url: string, sizes: PoolSizes, options: { omitSecrets?: b
   const prisma = client(sizes.prisma);
   const emergency = client(sizes.emergency);
   // What is hot is one short statement; one that takes longer is not answered any more, so it must not commit either.
-  const hot = new pg.Pool({ ...settings, statement_timeout: 2_000, max: sizes.hot });
+  // Their plans do not depend on their parameters; planning a mint anew costs more than running it.
+  const hot = new pg.Pool({
+    ...settings,
+    statement_timeout: 2_000,
+    options: '-c plan_cache_mode=force_generic_plan',
+    max: sizes.hot,
+  });
   // An idle connection that dies (PostgreSQL restarted) must not end the process; the next query reports it.
   hot.on('error', () => {});
   return {
