@@ -8,7 +8,10 @@ const shared = {
   hookTimeout: 60_000,
 };
 
-/** Two projects over one PostgreSQL each: `unit` (beside the code) and `conformance` (over HTTP, black box). */
+/**
+ * Projects over one PostgreSQL each: `unit` (beside the code), `conformance` (over HTTP, black box) and `long` (the
+ * loops of `npm run test:long`).
+ */
 export default defineConfig({
   test: {
     maxWorkers: 2,
@@ -28,6 +31,16 @@ export default defineConfig({
           name: 'conformance',
           include: ['e2e/conformance/**/*.test.ts'],
           testTimeout: 60_000,
+          hookTimeout: 180_000,
+          fileParallelism: false,
+        },
+      },
+      {
+        test: {
+          ...shared,
+          name: 'long',
+          include: ['e2e/long/**/*.test.ts'],
+          testTimeout: 3_600_000,
           hookTimeout: 180_000,
           fileParallelism: false,
         },

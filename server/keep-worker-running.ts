@@ -7,12 +7,15 @@ import type { WorkerInput } from './worker.ts';
 export type RunningWorker = {
   /** Whether background work is being done at this moment. */
   isRunning(): boolean;
+  /** Resolves when background work has begun, or after a while without it. */
+  begun(): Promise<void>;
   stop(): Promise<void>;
 };
 
 const firstDelayMs = 200;
 const longestDelayMs = 10_000;
 const stopTimeoutMs = 6_000;
+const beginTimeoutMs = 15_000;
 const recoveredAfterMs = 30_000;
 
 /**
@@ -51,6 +54,10 @@ export function keepWorkerRunning(input: WorkerInput, log: Logger): RunningWorke
   start();
   return {
     isRunning: () => ready,
+    async begun() {
+      const deadline = performance.now() + beginTimeoutMs;
+      while (!ready && !stopping && performance.now() < deadline) await sleep(20);
+    },
     async stop() {
       stopping = true;
       const running = worker;

@@ -172,6 +172,7 @@ async function runGate(
     running.add(examples.stop);
   }
   const child = await starting;
+  await worker?.begun();
   if (child) running.add(child.stop);
   return (await hasAdmin(ctx)) ? null : (await issueFirstAdminLink(ctx)).url;
 }

@@ -1,8 +1,5 @@
-import { parentPort, threadId, workerData } from 'node:worker_threads';
-import { logOrigin, rawPublicKey, signNote } from '#lib/audit/checkpoint.ts';
-import { runSequencer } from '#lib/audit/sequencer.ts';
-import { activeSigningKey } from '#lib/credentials/signing-keys.ts';
-import { runJobs } from '#lib/jobs/run-jobs.ts';
+import { parentPort, workerData } from 'node:worker_threads';
+import { startWork } from '#lib/jobs/worker.ts';
 import { systemActor } from '#lib/platform/actor.ts';
 import { systemClock } from '#lib/platform/clock.ts';
 import { openVault } from '#lib/platform/crypto.ts';
@@ -32,23 +29,10 @@ export async function startWorker(input: WorkerInput): Promise<{ close(): Promis
     address: null,
     userAgent: null,
   });
-  const jobs = await runJobs({ databaseUrl: input.databaseUrls.gate, newCtx, log });
-  const origin = logOrigin(siteOf(input.config));
-  const sequencer = runSequencer({
-    databaseUrl: input.databaseUrls.sequencer,
-    holder: `${process.pid}.${threadId}`,
-    origin,
-    async sign(text) {
-      const { privateKey, publicJwk } = await activeSigningKey(newCtx('sequencer'), 'checkpoint');
-      return signNote(text, { name: origin, publicKey: rawPublicKey(publicJwk), privateKey });
-    },
-    clock: systemClock,
-    log,
-  });
+  const work = await startWork({ config: input.config, databaseUrls: input.databaseUrls, newCtx, log });
   return {
     async close() {
-      await sequencer.close();
-      await jobs.close();
+      await work.close();
       await db.close();
     },
   };
