@@ -22,6 +22,9 @@ const singleHeaders = new Set([
   'transfer-encoding',
 ]);
 
+/** One object for all, because making an exception for each call is not cheap. */
+const callerGone = new Error('the caller went away');
+
 type Route = { resource: URL; guard: ResourceGuard };
 export type ListenAddress = { host: string; port: number };
 
@@ -93,7 +96,9 @@ async function respond(
   routes: ReadonlyMap<string, Route>,
 ): Promise<void> {
   const gone = new AbortController();
-  response.on('close', () => gone.abort());
+  response.on('close', () => {
+    if (!response.writableFinished) gone.abort(callerGone);
+  });
   let answer: GuardResponse;
   try {
     answer = await route(request, routes, gone.signal);
@@ -108,7 +113,7 @@ async function respond(
   try {
     if (body instanceof Readable) {
       response.writeHead(answer.status, answer.headers);
-      response.flushHeaders();
+      if (isStream(answer)) response.flushHeaders();
       await pipeline(body, response);
     } else {
       const bytes = body === null ? null : Buffer.from(body);
@@ -122,6 +127,11 @@ async function respond(
   }
   // A body nobody read would be taken for the next request.
   if (!request.complete) request.resume();
+}
+
+/** Whether the caller should see the start before there is more. */
+function isStream({ headers }: GuardResponse): boolean {
+  return headers['content-type']?.startsWith('text/event-stream') ?? false;
 }
 
 async function route(

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import type { Readable } from 'node:stream';
+import { Readable } from 'node:stream';
 import {
   challengeAnswer,
   type Denial,
@@ -60,6 +60,8 @@ import {
 const maxRequestBytes = 4 * 1024 * 1024;
 /** Largest answer that is read whole because it has to be changed. */
 const maxRewrittenBytes = 16 * 1024 * 1024;
+/** Answers up to this size are held until they are whole: one write, and nothing of a call that was cut. */
+const maxHeldBytes = 256 * 1024;
 /** Holder of the sessions the gate's own client begins. */
 const catalogueHolder = 'catalogue';
 const maxTtlMs = 60_000;
@@ -70,6 +72,9 @@ type RequestMessage = Extract<Message, { kind: 'request' }>;
 
 /** Marks an answer that was ended from here, not by the caller or the server. */
 class CutShort extends Error {}
+
+/** One object for all ends, because making an exception for each is not cheap. */
+const ended = new CutShort('the exchange ended');
 
 /**
  * Guards one MCP server: everything between the socket and the real server.
@@ -518,11 +523,14 @@ export class ResourceGuard {
           under.listen(stream, id);
         return { ...answer, body: this.#stream(upstream.body, stream, under, finish) };
       }
-      if (!rewrite) return { ...answer, body: this.#stream(upstream.body, null, under, finish) };
-      const whole = await readWhole(upstream.body, maxRewrittenBytes);
+      const held = await hold(upstream.body, rewrite ? maxRewrittenBytes : maxHeldBytes);
       if (under.wasCut()) throw new CutShort();
+      if (!Buffer.isBuffer(held)) {
+        if (rewrite) throw new RangeError('the answer is too large to be filtered');
+        return { ...answer, body: this.#stream(held, null, under, finish) };
+      }
       finish('answered');
-      return { ...answer, body: rewriteWhole(whole, rewrite) };
+      return { ...answer, body: rewrite ? rewriteWhole(held, rewrite) : held };
     } catch {
       const cut = under.wasCut();
       finish(cut ? 'cut' : 'failed');
@@ -534,7 +542,7 @@ export class ResourceGuard {
   /** Registers an answer under way, so that it ends when its authority does. */
   #begin(request: GuardRequest, caller: Caller, tool: string | null) {
     const abort = new AbortController();
-    const onGone = () => abort.abort();
+    const onGone = () => abort.abort(ended);
     if (request.signal.aborted) onGone();
     else request.signal.addEventListener('abort', onGone, { once: true });
     let cut = false;
@@ -546,7 +554,7 @@ export class ResourceGuard {
             listener: null,
             cut: () => {
               cut = true;
-              abort.abort();
+              abort.abort(ended);
             },
           }
         : null;
@@ -558,7 +566,7 @@ export class ResourceGuard {
         forget();
         request.signal.removeEventListener('abort', onGone);
       },
-      abort: () => abort.abort(),
+      abort: () => abort.abort(ended),
       listen: (stream: EventRewriter, subscriptionId: RequestId | null) => {
         if (live) live.listener = { stream, subscriptionId };
       },
@@ -585,7 +593,7 @@ export class ResourceGuard {
     out.on('end', () => finish('answered'));
     out.on('close', () => {
       finish(under.wasCut() ? 'cut' : out.readableEnded ? 'answered' : 'failed');
-      under.abort();
+      if (!body.readableEnded) under.abort();
     });
     return out;
   }
@@ -918,13 +926,22 @@ function emptyList(method: string, modern: boolean): Params {
   return { ...(modern ? { resultType: 'complete', ttlMs: 0, cacheScope: 'private' } : {}), [member]: [] };
 }
 
-async function readWhole(body: Readable, maxBytes: number): Promise<Buffer> {
+/** The whole body if it is no larger than `maxBytes`, else a stream of it from its start. */
+async function hold(body: Readable, maxBytes: number): Promise<Buffer | Readable> {
   const chunks: Buffer[] = [];
   let bytes = 0;
-  for await (const chunk of body as AsyncIterable<Buffer>) {
-    bytes += chunk.length;
-    if (bytes > maxBytes) throw new RangeError('the answer is too large to be filtered');
-    chunks.push(chunk);
+  const source = body[Symbol.asyncIterator]() as AsyncIterator<Buffer>;
+  for (let next = await source.next(); !next.done; next = await source.next()) {
+    chunks.push(next.value);
+    bytes += next.value.length;
+    if (bytes > maxBytes) {
+      return Readable.from(
+        (async function* () {
+          yield* chunks;
+          yield* { [Symbol.asyncIterator]: () => source };
+        })(),
+      );
+    }
   }
   return Buffer.concat(chunks);
 }
