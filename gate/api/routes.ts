@@ -1,15 +1,19 @@
+import { agentRoutes } from './agents.ts';
 import { clientRoutes } from './clients.ts';
 import { guardRoutes } from './guards.ts';
 import { peopleRoutes } from './people.ts';
+import { requestRoutes } from './requests.ts';
 import { revocationRoutes } from './revocations.ts';
 import type { ApiRoute } from './route.ts';
 import { serverRoutes } from './servers.ts';
 
 /** Every operation of `/api/v1`: one file a noun, one line here. */
 export const apiRoutes: readonly ApiRoute[] = [
+  ...agentRoutes,
   ...clientRoutes,
   ...guardRoutes,
   ...peopleRoutes,
+  ...requestRoutes,
   ...revocationRoutes,
   ...serverRoutes,
 ];

@@ -28,8 +28,8 @@ import {
 import { newId } from '#lib/platform/ids.ts';
 import { approvalsOf, castVote, openDecision, requireCurrentDigest } from './decision.ts';
 import { describeSeconds, diffSnapshots } from './diff.ts';
-import { findStaleFacts } from './revision.ts';
 import { riskOf } from './risk.ts';
+import { findStaleFacts } from './stale-facts.ts';
 import { type LoadedRequest, moveRequest, requireMove } from './store.ts';
 import { requireNotDenied } from './submit-request.ts';
 import { judgeProposal } from './verdict.ts';

@@ -34,7 +34,7 @@ const submit = z
 
 /** A request for an agent that does not exist yet. */
 const newRequest = z.strictObject({
-  kind: z.literal('new').default('new'),
+  kind: z.literal('new'),
   client: filedClientSchema,
   ...requestContentFields,
   submit,
@@ -54,7 +54,7 @@ const reinstateRequest = z.strictObject({
   submit: submit.default(true),
 });
 
-export const createRequestInput = z.union([newRequest, changeRequest, reinstateRequest]);
+export const createRequestInput = z.discriminatedUnion('kind', [newRequest, changeRequest, reinstateRequest]);
 export type CreateRequest = z.output<typeof createRequestInput>;
 
 export type CreatedRequest = {

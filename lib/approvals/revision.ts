@@ -244,53 +244,6 @@ export async function resolveTools(tx: Tx, choices: readonly ToolChoice[]): Prom
   return sortTools(resolved);
 }
 
-export type StaleFact = { what: 'tool' | 'client'; id: string; name: string; text: string };
-
-/**
- * What a snapshot says that is no longer so: tools redefined, reclassified or gone, clients whose metadata changed.
- * A decision on such a snapshot would approve something nobody looked at.
- */
-export async function findStaleFacts(
-  tx: Tx,
-  snapshot: Pick<Snapshot, 'tools' | 'instances'>,
-): Promise<StaleFact[]> {
-  const tools = await tx.tool.findMany({
-    where: { id: { in: snapshot.tools.map((tool) => tool.toolId) } },
-    include: {
-      server: { select: { state: true } },
-      versions: { orderBy: { version: 'desc' }, take: 1 },
-    },
-  });
-  const stale: StaleFact[] = [];
-  for (const tool of snapshot.tools) {
-    const row = tools.find((each) => each.id === tool.toolId);
-    const version = row?.versions[0];
-    const say = (text: string) =>
-      stale.push({ what: 'tool', id: tool.toolId, name: tool.name, text: `${tool.name} ${text}` });
-    if (!row || !version || row.removedAt || row.server.state !== 'active') say('is no longer offered');
-    else if (version.id !== tool.toolVersionId) say('has a new definition');
-    else if (version.class !== tool.class || version.risk !== tool.risk) {
-      say(`is now classed ${version.class}, ${version.risk} risk`);
-    }
-  }
-  const clients = await tx.client.findMany({
-    where: { id: { in: snapshot.instances.map((instance) => instance.clientId) } },
-    select: { id: true, metadataDigest: true, forgottenAt: true },
-  });
-  for (const instance of snapshot.instances) {
-    const client = clients.find((each) => each.id === instance.clientId);
-    if (!client || client.forgottenAt || client.metadataDigest !== instance.metadataDigest) {
-      stale.push({
-        what: 'client',
-        id: instance.clientId,
-        name: instance.clientId,
-        text: client && !client.forgottenAt ? 'The client’s metadata changed' : 'The client is gone',
-      });
-    }
-  }
-  return stale;
-}
-
 async function findDeputy(tx: Tx, deputyId: string | null, ownerId: string) {
   if (deputyId === null) return null;
   const deputy = await tx.person.findFirst({
@@ -344,13 +297,11 @@ async function countAmbient(
       bindings.filter((each) => each.serverId === tool.serverId && each.toolNames.includes(tool.name)).length,
     ]),
   );
-  const [ownerAgents, earlierRequests, refusedBefore] = await Promise.all([
-    tx.agent.count({ where: { ownerId: agent.ownerId, state: 'active' } }),
-    tx.registrationRequest.count({ where: { agentId: agent.id } }),
-    tx.registrationRequest.count({
-      where: { state: 'rejected', agent: { softwareIdentity: agent.softwareIdentity } },
-    }),
-  ]);
+  const ownerAgents = await tx.agent.count({ where: { ownerId: agent.ownerId, state: 'active' } });
+  const earlierRequests = await tx.registrationRequest.count({ where: { agentId: agent.id } });
+  const refusedBefore = await tx.registrationRequest.count({
+    where: { state: 'rejected', agent: { softwareIdentity: agent.softwareIdentity } },
+  });
   return { holders, ownerAgents, earlierRequests, refusedBefore };
 }
 

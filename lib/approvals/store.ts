@@ -19,13 +19,18 @@ const requestInclude = {
   votes: { orderBy: { decidedAt: 'asc' } },
 } as const;
 
-export type LoadedRequest = Awaited<ReturnType<typeof loadVisible>>;
+export type LoadedRequest = NonNullable<ReturnType<typeof toLoaded>>;
 
 /**
  * The request with its current revision, agent and votes, or `NotFound` for what does not exist or the actor may not
  * see, which look the same. `lock` holds the row for the rest of a deciding transaction.
  */
-export async function loadVisible(tx: Tx, ctx: Ctx, requestId: string, options: { lock?: boolean } = {}) {
+export async function loadVisible(
+  tx: Tx,
+  ctx: Ctx,
+  requestId: string,
+  options: { lock?: boolean } = {},
+): Promise<LoadedRequest> {
   if (options.lock) {
     await tx.$queryRaw`SELECT id FROM registration_request WHERE id = ${requestId} FOR UPDATE`;
   }
@@ -33,8 +38,26 @@ export async function loadVisible(tx: Tx, ctx: Ctx, requestId: string, options: 
     where: { id: requestId, ...(await ownerFilter(tx, ctx)) },
     include: requestInclude,
   });
-  const [revision] = request?.revisions ?? [];
-  if (!request || !revision) throw new NotFound();
+  const loaded = request && toLoaded(request);
+  if (!loaded) throw new NotFound();
+  return loaded;
+}
+
+/** Many requests in the same form, for lists. The caller's filter says which are visible. */
+export async function loadMany(
+  tx: Tx,
+  query: Pick<Parameters<Tx['registrationRequest']['findMany']>[0] & object, 'where' | 'orderBy' | 'take'>,
+): Promise<LoadedRequest[]> {
+  const rows = await tx.registrationRequest.findMany({ ...query, include: requestInclude });
+  return rows.flatMap((row) => toLoaded(row) ?? []);
+}
+
+type RequestRowWithParts = NonNullable<Awaited<ReturnType<typeof findWithParts>>>;
+const findWithParts = (tx: Tx) => tx.registrationRequest.findFirst({ include: requestInclude });
+
+function toLoaded(request: RequestRowWithParts) {
+  const [revision] = request.revisions;
+  if (!revision) return null;
   return {
     ...request,
     state: request.state as RequestState,
@@ -118,43 +141,86 @@ export function toAmbient(value: unknown): Ambient {
 
 /** Everyone who had a hand in a request, by subject. */
 export async function readInvolvement(tx: Tx, request: LoadedRequest): Promise<Involvement> {
-  const [revisions, transactions, instances, earlier] = await Promise.all([
-    tx.requestRevision.findMany({ where: { requestId: request.id }, select: { authorId: true } }),
-    tx.authorizationTransaction.findMany({ where: { requestId: request.id }, select: { personId: true } }),
-    tx.instance.findMany({ where: { id: { in: request.revision.instanceIds } }, select: { ownerId: true } }),
-    tx.registrationRequest.findMany({
-      where: { agentId: request.agentId, id: { not: request.id } },
-      select: { ownerId: true },
-    }),
-  ]);
-  const suspenderId =
+  const involvements = await readInvolvements(tx, [request]);
+  return involvements.get(request.id) as Involvement;
+}
+
+/** The same for many at once, for lists. */
+export async function readInvolvements(
+  tx: Tx,
+  requests: readonly LoadedRequest[],
+): Promise<Map<string, Involvement>> {
+  const ids = requests.map((request) => request.id);
+  const revisions = await tx.requestRevision.findMany({
+    where: { requestId: { in: ids } },
+    select: { requestId: true, authorId: true },
+  });
+  const transactions = await tx.authorizationTransaction.findMany({
+    where: { requestId: { in: ids } },
+    select: { requestId: true, personId: true },
+  });
+  const instances = await tx.instance.findMany({
+    where: { id: { in: requests.flatMap((request) => request.revision.instanceIds) } },
+    select: { id: true, ownerId: true },
+  });
+  const earlier = await tx.registrationRequest.findMany({
+    where: { agentId: { in: requests.map((request) => request.agentId) } },
+    select: { id: true, agentId: true, ownerId: true },
+  });
+  const suspenderOf = (request: LoadedRequest) =>
     request.kind === 'reinstate' && request.agent.state === 'suspended' ? request.agent.stateById : null;
-  const claimed = [...transactions.map((each) => each.personId), ...instances.map((each) => each.ownerId)];
-  const ids = [
-    request.createdById,
-    request.ownerId,
-    request.agent.ownerId,
-    ...revisions.map((each) => each.authorId),
-    ...claimed,
-    ...earlier.map((each) => each.ownerId),
-    ...(suspenderId ? [suspenderId] : []),
-  ];
   const people = await tx.person.findMany({
-    where: { id: { in: [...new Set(ids)] } },
+    where: {
+      id: {
+        in: [
+          ...new Set([
+            ...requests.flatMap((request) => [
+              request.createdById,
+              request.ownerId,
+              request.agent.ownerId,
+              suspenderOf(request) ?? request.ownerId,
+            ]),
+            ...revisions.map((each) => each.authorId),
+            ...transactions.map((each) => each.personId),
+            ...instances.map((each) => each.ownerId),
+            ...earlier.map((each) => each.ownerId),
+          ]),
+        ],
+      },
+    },
     select: { id: true, subject: true },
   });
   const subjects = new Map(people.map((person) => [person.id, person.subject]));
   const subjectOf = (id: string) => subjects.get(id) ?? id;
-  return {
-    wroteSubject: subjectOf(request.createdById),
-    editedSubjects: revisions.map((each) => subjectOf(each.authorId)),
-    claimedSubjects: claimed.map(subjectOf),
-    ownerSubject: subjectOf(request.ownerId),
-    formerOwnerSubjects: [request.agent.ownerId, ...earlier.map((each) => each.ownerId)].map(subjectOf),
-    suspenderSubject: suspenderId ? subjectOf(suspenderId) : null,
-    submittedAt: request.submittedAt,
-    votedSubjects: currentVotes(request).map((vote) => vote.subject),
-  };
+  return new Map(
+    requests.map((request): [string, Involvement] => {
+      const suspenderId = suspenderOf(request);
+      const claimed = [
+        ...transactions.filter((each) => each.requestId === request.id).map((each) => each.personId),
+        ...instances
+          .filter((each) => request.revision.instanceIds.includes(each.id))
+          .map((each) => each.ownerId),
+      ];
+      const formerOwners = earlier
+        .filter((each) => each.agentId === request.agentId && each.id !== request.id)
+        .map((each) => each.ownerId);
+      return [
+        request.id,
+        {
+          wroteSubject: subjectOf(request.createdById),
+          editedSubjects: revisions
+            .filter((each) => each.requestId === request.id)
+            .map((each) => subjectOf(each.authorId)),
+          claimedSubjects: claimed.map(subjectOf),
+          ownerSubject: subjectOf(request.ownerId),
+          formerOwnerSubjects: [request.agent.ownerId, ...formerOwners].map(subjectOf),
+          suspenderSubject: suspenderId ? subjectOf(suspenderId) : null,
+          submittedAt: request.submittedAt,
+          votedSubjects: currentVotes(request).map((vote) => vote.subject),
+        },
+      ];
+    }),
+  );
 }
 
 export type ApproverCandidate = Decider & { personId: string; displayName: string };
@@ -233,4 +299,15 @@ export async function findLastGranted(
     decidedAt: request.decidedAt,
     granted: parseSnapshot(vote.granted),
   };
+}
+
+/** The digest of a request's current revision. */
+export async function readSnapshotDigest(db: Tx, requestId: string): Promise<string> {
+  const revision = await db.requestRevision.findFirst({
+    where: { requestId },
+    orderBy: { number: 'desc' },
+    select: { snapshotDigest: true },
+  });
+  if (!revision) throw new NotFound();
+  return revision.snapshotDigest;
 }

@@ -9,7 +9,7 @@ import { notifyChange, type Tx, withTransaction } from '#lib/platform/db.ts';
 import { Conflict, Invalid } from '#lib/platform/errors.ts';
 import { describeMissingApprover, readEligibility } from './eligible.ts';
 import { requireOwnRequest } from './own-request.ts';
-import { findStaleFacts } from './revision.ts';
+import { findStaleFacts } from './stale-facts.ts';
 import { quarantineRequestSeconds, standingRequestSeconds } from './states.ts';
 import { type LoadedRequest, loadVisible, moveRequest, requireMove } from './store.ts';
 import { judgeProposal, type Verdict } from './verdict.ts';
