@@ -12,6 +12,7 @@ import type { Db } from '#lib/platform/db.ts';
 import type { Config } from '#lib/platform/env.ts';
 import { newId } from '#lib/platform/ids.ts';
 import { createApiApp } from './api/app.ts';
+import { LiveHub } from './api/live.ts';
 import { type ConsoleTarget, createConsoleProxy } from './console-proxy.ts';
 import { type Caller, ctxOf, type Gate } from './context.ts';
 import { FeedHub } from './guards/feed-hub.ts';
@@ -43,6 +44,10 @@ export type GateOptions = {
   console: ConsoleTarget | null;
   /** Path of the unix socket, or `http://127.0.0.1:port`, that the console's server actions call; null for none. */
   verbSocket: string | null;
+  /** Asked before the console is; answers true when it answered. The demo's way in, null everywhere else. */
+  beforeConsole?:
+    | ((incoming: IncomingMessage, outgoing: ServerResponse, path: string) => Promise<boolean>)
+    | null;
   /** What must hold beside the gate's own checks before `/readyz` says so, such as the jobs worker. */
   readiness?: Record<string, ReadinessCheck>;
 };
@@ -85,7 +90,9 @@ export async function startGate(options: GateOptions): Promise<RunningGate> {
   };
   const feed = new FeedHub(gate);
   await feed.start();
-  const front = createFront(gate, feed, options);
+  const live = new LiveHub(gate);
+  await live.start();
+  const front = createFront(gate, feed, live, options);
   const system = () => ctxOf(gate, { actor: systemActor('gate') });
   const denySet = await listenToFeed(system());
 
@@ -121,6 +128,7 @@ export async function startGate(options: GateOptions): Promise<RunningGate> {
       clearInterval(widen);
       clearInterval(flush);
       await feed.close();
+      await live.close();
       await denySet.close();
       await Promise.all([...listeners, ...(verbServer ? [verbServer] : [])].map(closeServer));
       front.close();
@@ -140,14 +148,19 @@ function refuseOverlap(issuer: string, consoleOrigin: string): void {
 
 type Handle = (incoming: IncomingMessage, outgoing: ServerResponse) => void;
 
-function createFront(gate: Gate, feed: FeedHub, options: GateOptions): { handle: Handle; close(): void } {
+function createFront(
+  gate: Gate,
+  feed: FeedHub,
+  live: LiveHub,
+  options: GateOptions,
+): { handle: Handle; close(): void } {
   const issuerHost = new URL(gate.site.issuer).host;
   const consoleHost = new URL(gate.site.consoleOrigin).host;
   const trustedProxies = parseRanges(gate.config.trustedProxies);
   const checks = { ...gateChecks, ...options.readiness };
   const load = measureLoad();
   const oauth = createOAuthApp(gate, feed);
-  const api = createApiApp(gate);
+  const api = createApiApp(gate, { live: (c) => live.serve(c) });
   const proxy = options.console
     ? createConsoleProxy({
         target: options.console,
@@ -239,6 +252,7 @@ function createFront(gate: Gate, feed: FeedHub, options: GateOptions): { handle:
     }
     const caller = callerOf(incoming);
     try {
+      if (await options.beforeConsole?.(incoming, outgoing, path)) return;
       const isStatic = path.startsWith('/_next/static/');
       const session = isStatic ? null : await sessionOfRequest(ctxOf(gate, caller), incoming);
       proxy.forward(incoming, outgoing, {

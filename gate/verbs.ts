@@ -74,6 +74,15 @@ import {
   createToolSet,
   createToolSetInput,
 } from '#lib/catalogue/tool-sets.ts';
+import { markNotificationsRead, markReadInput } from '#lib/jobs/notifications.ts';
+import {
+  createWebhook,
+  createWebhookInput,
+  endWebhook,
+  endWebhookInput,
+  replayDelivery,
+  replayDeliveryInput,
+} from '#lib/jobs/webhooks.ts';
 import { continueApproved, continueApprovedInput } from '#lib/registration/continue-approved.ts';
 import { continueTransaction, continueTransactionInput } from '#lib/registration/continue-transaction.ts';
 import {
@@ -147,6 +156,10 @@ export const verbs = {
   'catalogue.syncServer': verb(syncServerInput, (ctx, input) =>
     syncServer(ctx, input, { publish: publishServerChange, catalogueToken: mintCatalogueToken }),
   ),
+  'jobs.createWebhook': verb(createWebhookInput, createWebhook),
+  'jobs.endWebhook': verb(endWebhookInput, endWebhook),
+  'jobs.markNotificationsRead': verb(markReadInput, markNotificationsRead),
+  'jobs.replayDelivery': verb(replayDeliveryInput, replayDelivery),
   'requests.approve': verb(approveRequestInput, approveRequest),
   'requests.comment': verb(commentRequestInput, commentRequest),
   'requests.create': verb(createRequestInput, createRequest),

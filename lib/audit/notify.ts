@@ -56,16 +56,29 @@ export async function notify(
       .map((webhook) => ({ channel: 'webhook', destination: webhook.id })),
   ];
   if (messages.length > 0) {
-    await tx.outboxMessage.createMany({
-      data: messages.map((message) => ({
-        id: newId('outbox'),
-        ...message,
-        kind: input.kind,
-        payload,
-        createdAt: now,
-        nextAttemptAt: now,
-      })),
-    });
+    const rows = messages.map((message) => ({
+      id: newId('outbox'),
+      ...message,
+      kind: input.kind,
+      payload,
+      createdAt: now,
+      nextAttemptAt: now,
+    }));
+    await tx.outboxMessage.createMany({ data: rows });
+    for (const row of rows) await enqueueDelivery(tx, row.id);
   }
   for (const person of people) await notifyChange(tx, 'notifications', person.id);
+}
+
+/**
+ * Queues the delivery of one message, at once or at `runAt`: a job of the same transaction, so that it runs only if
+ * the message exists. One job a message; a later one replaces it.
+ */
+export async function enqueueDelivery(
+  tx: Pick<Tx, '$executeRaw'>,
+  messageId: string,
+  runAt: Date | null = null,
+): Promise<void> {
+  await tx.$executeRaw`SELECT graphile_worker.add_job('deliver-message', json_build_object('id', ${messageId}::text),
+    run_at => ${runAt}::timestamptz, job_key => ${messageId}, max_attempts => 3)`;
 }

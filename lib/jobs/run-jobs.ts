@@ -2,6 +2,7 @@ import { Logger as JobLogger, type LogLevel, parseCronItems, run, type TaskList 
 import pg from 'pg';
 import type { Ctx } from '#lib/platform/ctx.ts';
 import type { Logger } from '#lib/platform/log.ts';
+import type { Services } from './services.ts';
 import { schedule, type Task, tasks } from './tasks.ts';
 
 export type RunningJobs = {
@@ -20,6 +21,7 @@ export async function runJobs(options: {
   databaseUrl: string;
   /** A fresh context for each run, with the system as actor. */
   newCtx(taskName: string): Ctx;
+  services: Services;
   log: Logger;
 }): Promise<RunningJobs> {
   const pool = new pg.Pool({ connectionString: options.databaseUrl, max: poolSize });
@@ -30,17 +32,25 @@ export async function runJobs(options: {
   const taskList: TaskList = Object.fromEntries(
     Object.entries<Task>(tasks).map(([name, task]) => [
       name,
-      (payload: unknown) => task(options.newCtx(name), payload),
+      async (payload: unknown) => {
+        await task(options.newCtx(name), payload, options.services);
+      },
     ]),
   );
   const runner = await run({
     pgPool: pool,
     taskList,
     parsedCronItems: parseCronItems(
-      schedule.map(({ task, match }) => ({
+      schedule.map(({ task, match, missed }) => ({
         task,
         match,
-        options: { backfillPeriod: 24 * 3600 * 1000, maxAttempts: 3 },
+        // One at a time: a run that takes longer than its pause is not joined by the next.
+        options: {
+          backfillPeriod: missed === 'once' ? 24 * 3600 * 1000 : 0,
+          maxAttempts: 3,
+          jobKey: task,
+          jobKeyMode: 'preserve_run_at' as const,
+        },
       })),
     ),
     concurrency: concurrentJobs,
