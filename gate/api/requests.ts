@@ -2,10 +2,15 @@ import { z } from 'zod';
 import { approveRequestFields } from '#lib/approvals/approve-request.ts';
 import { createRequestInput } from '#lib/approvals/create-request.ts';
 import { editRequestFields } from '#lib/approvals/edit-request.ts';
-import { listRequests, listRequestsQuery } from '#lib/approvals/read-requests.ts';
+import { listQueue, listRequests, listRequestsQuery } from '#lib/approvals/read-requests.ts';
 import { readRequest, readReview } from '#lib/approvals/read-review.ts';
 import { reasonSchema } from '#lib/approvals/reject-request.ts';
-import { requestDetailSchema, requestPageSchema, reviewSchema } from '#lib/approvals/views.ts';
+import {
+  queueRowSchema,
+  requestDetailSchema,
+  requestPageSchema,
+  reviewSchema,
+} from '#lib/approvals/views.ts';
 import { verbs } from '../verbs.ts';
 import { defineRoute } from './route.ts';
 
@@ -109,6 +114,16 @@ export const requestRoutes = [
       await verbs['requests.withdraw'].run(ctx, { requestId: params.id, ...body });
       return readRequest(ctx, params.id);
     },
+  }),
+  defineRoute({
+    method: 'get',
+    path: '/review',
+    operationId: 'listReviewQueue',
+    summary: 'The review queue: what waits for a decision, most urgent first, or what the caller decided',
+    tag: 'Review',
+    query: z.object({ view: z.enum(['waiting', 'all', 'decided']).default('waiting') }),
+    response: z.object({ items: z.array(queueRowSchema) }),
+    handle: async (ctx, { query }) => ({ items: await listQueue(ctx, query.view) }),
   }),
   defineRoute({
     method: 'get',

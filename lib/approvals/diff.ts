@@ -1,6 +1,5 @@
 import type { DataClass } from '#lib/agents/purpose.ts';
 import type { Constraint, Snapshot, SnapshotTool } from '#lib/agents/snapshot.ts';
-import { canonicalJson } from '#lib/platform/canonical-json.ts';
 import { riskRank } from './risk.ts';
 
 export type DiffEffect = 'widens' | 'narrows' | 'neutral';
@@ -90,14 +89,14 @@ function toolLines(before: Snapshot, after: Snapshot): DiffLine[] {
     }
     for (const constraint of tool.constraints.filter((each) => !holds(known.constraints, each))) {
       push(
-        `:constraint:${canonicalJson(constraint)}`,
+        `:constraint:${constraintKey(constraint)}`,
         { change: 'added', before: null, after: describeConstraint(constraint), effect: 'narrows' },
         ', limit',
       );
     }
     for (const constraint of known.constraints.filter((each) => !holds(tool.constraints, each))) {
       push(
-        `:constraint:${canonicalJson(constraint)}`,
+        `:constraint:${constraintKey(constraint)}`,
         { change: 'removed', before: describeConstraint(constraint), after: null, effect: 'widens' },
         ', limit',
       );
@@ -271,8 +270,12 @@ function partyLines(before: Snapshot, after: Snapshot): DiffLine[] {
 }
 
 function holds(constraints: readonly Constraint[], wanted: Constraint): boolean {
-  const text = canonicalJson(wanted);
-  return constraints.some((constraint) => canonicalJson(constraint) === text);
+  return constraints.some((constraint) => constraintKey(constraint) === constraintKey(wanted));
+}
+
+/** One text for one constraint, whatever order its members were written in. */
+export function constraintKey({ pointer, operator, value }: Constraint): string {
+  return JSON.stringify([pointer, operator, value]);
 }
 
 const operatorWords: Record<Constraint['operator'], string> = {

@@ -1,0 +1,171 @@
+import { requireRole } from '#lib/access/require.ts';
+import type { Purpose } from '#lib/agents/purpose.ts';
+import type { Constraint } from '#lib/agents/snapshot.ts';
+import { listCatalogue, listToolSets } from '#lib/catalogue/read-catalogue.ts';
+import type { Ctx } from '#lib/platform/ctx.ts';
+import { Conflict, NotFound } from '#lib/platform/errors.ts';
+import { isRequestOpen } from './states.ts';
+import { findLastGranted, loadVisible } from './store.ts';
+
+export type ComposerTool = {
+  toolId: string;
+  name: string;
+  title: string | null;
+  description: string;
+  class: string;
+  risk: string;
+  isConfirmed: boolean;
+};
+
+/** What the form of a request offers to choose from. */
+export type Composer = {
+  servers: { id: string; name: string; resource: string; description: string; tools: ComposerTool[] }[];
+  toolSets: { versionId: string; name: string; purpose: string; version: number; toolIds: string[] }[];
+  deputies: { personId: string; displayName: string }[];
+};
+
+/** What the form starts with. */
+export type ComposerDraft = {
+  agentName: string;
+  deputyId: string | null;
+  purpose: Purpose;
+  lifetimeSeconds: number;
+  tools: {
+    toolId: string;
+    justification: string;
+    constraints: Constraint[];
+    toolSetVersionId: string | null;
+  }[];
+};
+
+export async function readComposer(ctx: Ctx): Promise<Composer> {
+  const person = requireRole(ctx, 'owner');
+  const servers = await listCatalogue(ctx);
+  const toolSets = await listToolSets(ctx);
+  const owners = await ctx.db.prisma.roleGrant.findMany({
+    where: {
+      role: 'owner',
+      endedAt: null,
+      effectiveAt: { lte: ctx.clock.now() },
+      person: { state: 'active' },
+      NOT: { personId: person.personId },
+    },
+    include: { person: { select: { displayName: true } } },
+    orderBy: { person: { displayName: 'asc' } },
+    take: 500,
+  });
+  return {
+    servers: servers.map((server) => ({
+      id: server.id,
+      name: server.name,
+      resource: server.resource,
+      description: server.description,
+      tools: server.tools
+        .filter((tool) => tool.removedAt === null)
+        .map((tool) => ({
+          toolId: tool.toolId,
+          name: tool.name,
+          title: tool.title,
+          description: tool.description,
+          class: tool.class,
+          risk: tool.risk,
+          isConfirmed: tool.confirmedAt !== null,
+        })),
+    })),
+    toolSets: toolSets.map(({ versionId, name, purpose, version, toolIds }) => ({
+      versionId,
+      name,
+      purpose,
+      version,
+      toolIds,
+    })),
+    deputies: owners.map((owner) => ({
+      personId: owner.personId,
+      displayName: owner.person.displayName,
+    })),
+  };
+}
+
+/** The words of an earlier or open request, to edit or to ask again. Throws `NotFound` for somebody else's. */
+export async function readDraftOfRequest(
+  ctx: Ctx,
+  requestId: string,
+  use: 'edit' | 'ask again',
+): Promise<{
+  label: string;
+  state: string;
+  kind: string;
+  snapshotDigest: string;
+  clientClass: string;
+  clientId: string | null;
+  draft: ComposerDraft;
+  /** What an approver asked to change. */
+  changesRequested: { by: string; reason: string } | null;
+}> {
+  const person = requireRole(ctx, 'owner');
+  const db = ctx.db.prisma;
+  const request = await loadVisible(db, ctx, requestId);
+  if (request.ownerId !== person.personId && request.createdById !== person.personId) throw new NotFound();
+  if (use === 'edit' && !isRequestOpen(request.state)) {
+    throw new Conflict(`${request.label} is ${request.state}; it cannot be edited any more.`);
+  }
+  const { snapshot } = request.revision;
+  const asking = request.votes.find(
+    (vote) => vote.revisionId === request.revision.id && vote.verdict === 'request changes',
+  );
+  const voter = asking
+    ? await db.person.findUnique({ where: { id: asking.personId }, select: { displayName: true } })
+    : null;
+  return {
+    label: request.label,
+    state: request.state,
+    kind: request.kind,
+    snapshotDigest: request.revision.snapshotDigest,
+    clientClass: snapshot.agent.clientClass,
+    clientId: snapshot.instances[0]?.clientId ?? null,
+    draft: {
+      agentName: snapshot.agent.name,
+      deputyId: snapshot.deputy?.personId ?? null,
+      purpose: snapshot.purpose,
+      lifetimeSeconds: snapshot.lifetimeSeconds,
+      tools: snapshot.tools.map(({ toolId, justification, constraints, toolSetVersionId }) => ({
+        toolId,
+        justification,
+        constraints,
+        toolSetVersionId,
+      })),
+    },
+    changesRequested: asking ? { by: voter?.displayName ?? '', reason: asking.reason } : null,
+  };
+}
+
+/** What an active agent has now, to ask for a change of it. Throws `NotFound` for somebody else's. */
+export async function readDraftOfAgent(
+  ctx: Ctx,
+  agentId: string,
+): Promise<{ agentName: string; clientClass: string; state: string; draft: ComposerDraft }> {
+  const person = requireRole(ctx, 'owner');
+  const db = ctx.db.prisma;
+  const agent = await db.agent.findFirst({
+    where: { id: agentId, OR: [{ ownerId: person.personId }, { deputyId: person.personId }] },
+  });
+  const last = agent ? await findLastGranted(db, agent.id, '') : null;
+  if (!agent || !last) throw new NotFound();
+  return {
+    agentName: agent.name,
+    clientClass: agent.clientClass,
+    state: agent.state,
+    draft: {
+      agentName: agent.name,
+      deputyId: agent.deputyId,
+      purpose: last.granted.purpose,
+      lifetimeSeconds: last.granted.lifetimeSeconds,
+      tools: last.granted.tools.map(({ toolId, justification, constraints, toolSetVersionId }) => ({
+        toolId,
+        justification,
+        constraints,
+        toolSetVersionId,
+      })),
+    },
+  };
+}
