@@ -37,14 +37,28 @@ export function toolSetDigest(names: readonly string[]): string {
   return digestOf([...new Set(names)].sort());
 }
 
+/** The hints MCP defines; what else a server puts beside them is shown to nobody. */
+const knownHints = ['title', 'readOnlyHint', 'destructiveHint', 'idempotentHint', 'openWorldHint'];
+
 /**
- * Names what a reviewer saw of a tool: everything a server says about it but
- * `_meta` and icons, which change without meaning. Gate and guard compare these.
+ * Names what a reviewer sees and a model is told of a tool. The gate's catalogue
+ * computes the same, so that a guard notices a definition nobody reviewed.
  */
 export function toolDefinitionDigest(tool: object): string {
   const { name, title, description, inputSchema, outputSchema, annotations } = tool as Record<
     string,
     unknown
   >;
-  return digestOf({ name, title, description, inputSchema, outputSchema, annotations });
+  const hints =
+    typeof annotations === 'object' && annotations !== null
+      ? Object.fromEntries(Object.entries(annotations).filter(([hint]) => knownHints.includes(hint)))
+      : null;
+  return digestOf({
+    name,
+    title: title ?? hints?.title ?? null,
+    description: description ?? '',
+    inputSchema,
+    outputSchema: outputSchema ?? null,
+    annotations: hints,
+  });
 }
