@@ -2,37 +2,22 @@ import 'server-only';
 import { refresh } from 'next/cache';
 import { cookies, headers } from 'next/headers';
 import { redirect } from 'next/navigation';
+import type { Action, ActionProblem, ActionState } from '#components/console/action.ts';
 import { sessionCookieName } from '#gate/session-cookie.ts';
 import type { VerbInput, VerbName, VerbOutput } from '#gate/verbs.ts';
-import { DomainError, type DomainErrorCode } from '#lib/platform/errors.ts';
+import { DomainError } from '#lib/platform/errors.ts';
 import { readCaller } from './caller.ts';
 import { consoleSite } from './page-context.ts';
 import { isSameOrigin } from './same-origin.ts';
 import { callVerb, GateFailure } from './verbs.ts';
 
-/** Why an action did nothing, for the form that asked. `issues` name fields; `detail` is a sentence for people. */
-export type ActionProblem = {
-  code: DomainErrorCode | 'internal';
-  detail: string;
-  requestId: string;
-  issues: readonly { path: string; message: string }[];
-  /** What else the verb said, such as the state it found. */
-  facts: Readonly<Record<string, unknown>>;
-};
-
-/** What a form knows after it was sent: the verb's output, or the problem. `null` before. */
-export type ActionState<Output> = { ok: true; output: Output } | { ok: false; problem: ActionProblem };
-
-export type Action<Input, Output> = (
-  previous: ActionState<Output> | null,
-  input: FormData | Input,
-) => Promise<ActionState<Output>>;
+export type { Action, ActionProblem, ActionState };
 
 export type ActionOptions<Output> = {
   /** The verb is for people who are not signed in (redeeming a link). */
   anonymous?: boolean;
   /** Where to go afterwards, from the output. Without it the page is read again. */
-  then?: (output: Output) => string;
+  redirectTo?: (output: Output) => string;
   /** Leave the page as it is: what came out is shown by the form itself (a secret shown once, a look-up). */
   quiet?: boolean;
 };
@@ -57,7 +42,7 @@ export function defineAction<Name extends VerbName>(
       };
     }
     // Outside the try: redirecting works by throwing.
-    if (options.then) redirect(options.then(state.output));
+    if (options.redirectTo) redirect(options.redirectTo(state.output));
     if (!options.quiet) refresh();
     return state;
   };

@@ -1,4 +1,5 @@
 import { createServer, type IncomingMessage, type Server } from 'node:http';
+import { z } from 'zod';
 import { recordRefusal } from '#lib/audit/refusals.ts';
 import { type Actor, anonymous } from '#lib/platform/actor.ts';
 import { equalInConstantTime } from '#lib/platform/crypto.ts';
@@ -29,7 +30,7 @@ export function createVerbServer(gate: Gate, options: VerbSocketOptions): Server
     answer(gate, options, request, traceId)
       .then((output) => ({ status: 200, body: { output: output ?? null } as object }))
       .catch((error: unknown) => {
-        if (!(error instanceof DomainError))
+        if (!(error instanceof DomainError) && !(error instanceof z.ZodError))
           gate.log.error({ err: error, traceId, verb: request.url }, 'verb failed');
         const problem = problemOf(error, traceId);
         return { status: problem.status, body: { problem } as object };

@@ -1,25 +1,20 @@
 'use client';
 
 import { type FormEvent, useEffect, useRef, useState, useTransition } from 'react';
+import type { ActionProblem, ActionState } from '#components/console/action.ts';
+import { ActionProblemNote, issueFor } from '#components/console/action-problem.tsx';
 import { Badge } from '#components/ui/badge.tsx';
 import { Button } from '#components/ui/button.tsx';
 import { Callout } from '#components/ui/callout.tsx';
 import { Card } from '#components/ui/card.tsx';
 import { Field } from '#components/ui/field.tsx';
-import { FormErrorSummary } from '#components/ui/form-error-summary.tsx';
 import { Input } from '#components/ui/input.tsx';
 import { LinkButton } from '#components/ui/link-button.tsx';
 import { Skeleton } from '#components/ui/skeleton.tsx';
 
 type Purpose = 'first admin' | 'invite' | 'password reset' | 'recovery';
 type Facts = { purpose: Purpose; email: string | null; displayName: string | null; roles: string[] };
-type Problem = {
-  code: string;
-  detail: string;
-  requestId: string;
-  issues: readonly { path: string; message: string }[];
-};
-type State<Output> = { ok: true; output: Output } | { ok: false; problem: Problem };
+type State<Output> = ActionState<Output>;
 type Link =
   | { state: 'reading' }
   | { state: 'incomplete' }
@@ -62,7 +57,7 @@ export function EnrolView({
 }) {
   const token = useRef('');
   const [link, setLink] = useState<Link>({ state: 'reading' });
-  const [problem, setProblem] = useState<Problem | null>(null);
+  const [problem, setProblem] = useState<ActionProblem | null>(null);
   const [pending, startTransition] = useTransition();
 
   useEffect(() => {
@@ -105,12 +100,13 @@ export function EnrolView({
         detail: message,
         requestId: '',
         issues: [{ path: 'repeated', message }],
+        facts: {},
       });
       return;
     }
     startTransition(async () => {
       const state = await enrol(null, {
-        token,
+        token: token.current,
         email: text('email'),
         displayName: text('displayName'),
         password,
@@ -163,7 +159,7 @@ export function EnrolView({
 
   const { facts } = link;
   const { title, text, button } = words[facts.purpose];
-  const errorOf = (path: string) => problem?.issues.find((issue) => issue.path === path)?.message ?? null;
+  const errorOf = (path: string) => issueFor(problem, path);
   return (
     <Card>
       <form onSubmit={submit} className="grid gap-4" noValidate>
@@ -179,13 +175,7 @@ export function EnrolView({
             </p>
           )}
         </div>
-        {problem && (
-          <FormErrorSummary
-            title={problem.detail}
-            requestId={problem.code === 'internal' ? problem.requestId : null}
-            errors={problem.issues.map((issue) => ({ message: issue.message, name: issue.path }))}
-          />
-        )}
+        <ActionProblemNote problem={problem} />
         {facts.email ? (
           <Field name="email" label="E-mail address">
             <Input type="email" value={facts.email} readOnly autoComplete="username" />

@@ -1,0 +1,10 @@
+'use server';
+
+import { defineAction } from '../../action.ts';
+
+export const changePassword = defineAction('access.changePassword');
+export const createApiToken = defineAction('access.createApiToken');
+export const editProfile = defineAction('access.editProfile');
+export const endApiToken = defineAction('access.endApiToken');
+export const endOtherSessions = defineAction('access.endOtherSessions');
+export const endSession = defineAction('access.endSession');

@@ -1,0 +1,26 @@
+import { cookies } from 'next/headers';
+import { parseTheme, THEME_COOKIE } from '#components/console/theme.ts';
+import { ProfileView } from '#components/settings/profile-view.tsx';
+import { getOwnAccount } from '#lib/access/read-people.ts';
+import { effectiveRights } from '#lib/access/rights.ts';
+import { requireSignedIn } from '../../../page-context.ts';
+import { changePassword, editProfile } from '../actions.ts';
+
+export const metadata = { title: 'Profile' };
+
+export default async function ProfilePage() {
+  const [{ ctx, viewer }, jar] = await Promise.all([requireSignedIn(), cookies()]);
+  const account = await getOwnAccount(ctx);
+  return (
+    <ProfileView
+      displayName={viewer.displayName}
+      email={viewer.email}
+      subject={ctx.actor.subject}
+      roles={ctx.actor.roles}
+      rights={effectiveRights(ctx.actor.roles)}
+      groups={account.groups}
+      theme={parseTheme(jar.get(THEME_COOKIE)?.value)}
+      actions={{ changePassword, editProfile }}
+    />
+  );
+}
