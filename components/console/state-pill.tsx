@@ -46,6 +46,9 @@ const looks = {
   suspended: { word: 'Suspended', tone: 'warning', icon: CirclePause },
   revoked: { word: 'Revoked', tone: 'danger', icon: Ban },
 
+  unclaimed: { word: 'Unclaimed', tone: 'neutral', icon: TimerOff },
+  forgotten: { word: 'Forgotten', tone: 'neutral', icon: Archive },
+
   issued: { word: 'Issued', tone: 'success', icon: CircleDot },
   live: { word: 'Live', tone: 'success', icon: CircleDot },
   frozen: { word: 'Frozen', tone: 'warning', icon: Snowflake },

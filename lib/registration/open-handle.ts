@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { hasRole, requireSession } from '#lib/access/require.ts';
 import { describeRedirect } from '#lib/evidence/dossier.ts';
 import { sortFacts } from '#lib/evidence/fact.ts';
+import { readRequestedScope } from '#lib/oauth/scope.ts';
 import { addSeconds } from '#lib/platform/clock.ts';
 import type { Ctx } from '#lib/platform/ctx.ts';
 import {
@@ -22,6 +23,7 @@ import {
   readAmbient,
   requireVault,
   serverOf,
+  suggestName,
 } from './prepare-claim.ts';
 import { readStanding } from './read-standing.ts';
 import type { Standing } from './standing.ts';
@@ -51,6 +53,8 @@ export type OpenedHandle = {
     suggestedName: string;
   };
   server: ClaimServer | null;
+  /** Tools the client asked for by scope: a hint, never a grant. */
+  requestedTools: string[];
   /** What this person may do here at all. */
   mayClaim: boolean;
   claimKey: string;
@@ -116,9 +120,10 @@ export async function openHandle(ctx: Ctx, input: z.output<typeof openHandleInpu
       redirectHost: host,
       redirectPlace: place,
       registeredAt: client.registeredAt?.toISOString() ?? null,
-      suggestedName: (client.name || host).slice(0, 80),
+      suggestedName: suggestName(client),
     },
     server,
+    requestedTools: readRequestedScope(handle.scope).tools,
     mayClaim: hasRole(person, 'owner'),
     claimKey: claimKeyOf(vault, input.handle, person.sessionId),
     transactionId: transaction?.sessionId === person.sessionId ? transaction.id : null,

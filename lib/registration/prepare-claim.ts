@@ -321,7 +321,7 @@ export async function readAmbient(ctx: Ctx, client: KnownClient): Promise<ClaimA
 }
 
 /** At most 80 characters of what it calls itself, or where it lives: only a proposal the owner edits. */
-function suggestName(client: KnownClient): string {
+export function suggestName(client: KnownClient): string {
   const name = client.name
     .replace(/[^\p{L}\p{N}\p{P}\p{Zs}]/gu, ' ')
     .replace(/\s+/g, ' ')

@@ -1,0 +1,6 @@
+'use server';
+
+import { defineAction } from '../../action.ts';
+
+export const endQuarantine = defineAction('registration.endQuarantine');
+export const forgetClient = defineAction('registration.forgetClient');

@@ -1,0 +1,64 @@
+'use client';
+
+import { OutcomeMark, RiskMark } from '#components/console/marks.tsx';
+import { Duration } from '#components/console/relative-time.tsx';
+import { Skeleton } from '#components/ui/skeleton.tsx';
+
+export type Preview = {
+  verdict: {
+    outcome: string;
+    tools: readonly {
+      toolId: string;
+      name: string;
+      outcome: string;
+      reasons: readonly { text: string; remedy: string | null }[];
+    }[];
+  };
+  risk: string;
+  requiredApprovals: number;
+  approvers: readonly string[];
+  reviewDueSeconds: number;
+};
+
+/** What policy and the approvers would do with the form as it stands. */
+export function VerdictPreview({ preview, isStale }: { preview: Preview | null; isStale: boolean }) {
+  if (!preview) return <Skeleton className="h-16" />;
+  const { verdict } = preview;
+  const refused = verdict.tools.filter((tool) => tool.outcome === 'deny');
+  const list = new Intl.ListFormat('en', { type: 'disjunction' });
+  return (
+    <div aria-live="polite" className={isStale ? 'grid gap-2 opacity-60' : 'grid gap-2'}>
+      <div className="flex flex-wrap items-center gap-1.5">
+        <OutcomeMark outcome={verdict.outcome} />
+        {verdict.tools.length > 0 && <RiskMark risk={preview.risk} />}
+      </div>
+      {verdict.tools.length === 0 ? (
+        <p className="text-fg-2 text-sm">Choose tools to see what policy says.</p>
+      ) : refused.length > 0 ? (
+        <ul className="grid gap-1 text-sm">
+          {refused.map((tool) => (
+            <li key={tool.toolId}>
+              <code className="text-xs">{tool.name}</code>: {tool.reasons[0]?.text ?? 'refused by policy'}
+              {tool.reasons[0]?.remedy && <span className="text-fg-3"> {tool.reasons[0].remedy}</span>}
+            </li>
+          ))}
+        </ul>
+      ) : (
+        <p className="text-fg-2 text-sm">
+          {preview.requiredApprovals > 1
+            ? `${preview.requiredApprovals} approvers have to agree`
+            : 'One approver decides'}
+          {preview.approvers.length > 0 ? `: ${list.format(preview.approvers.slice(0, 4))}` : ''}
+          {preview.approvers.length > 4 ? ` and ${preview.approvers.length - 4} more` : ''}. A decision is due
+          within <Duration seconds={preview.reviewDueSeconds} />.
+          {preview.approvers.length === 0 && (
+            <span className="text-warning">
+              {' '}
+              Nobody can decide it yet: an admin has to make somebody an approver.
+            </span>
+          )}
+        </p>
+      )}
+    </div>
+  );
+}

@@ -1,0 +1,282 @@
+'use client';
+
+import { useActionState, useState } from 'react';
+import { CopyableId, DigestChip } from '#components/console/copyable-id.tsx';
+import { LiveRefresh } from '#components/console/live-refresh.tsx';
+import { PageHeader } from '#components/console/page-header.tsx';
+import { Countdown, RelativeTime } from '#components/console/relative-time.tsx';
+import { StatePill } from '#components/console/state-pill.tsx';
+import { Timeline } from '#components/console/timeline.tsx';
+import { UntrustedText } from '#components/console/untrusted-text.tsx';
+import { Dossier } from '#components/evidence/dossier.tsx';
+import { Button, SubmitButton } from '#components/ui/button.tsx';
+import { Callout } from '#components/ui/callout.tsx';
+import { Card } from '#components/ui/card.tsx';
+import { CodeBlock } from '#components/ui/code-block.tsx';
+import { DescriptionList } from '#components/ui/description-list.tsx';
+import { Dialog, DialogClose } from '#components/ui/dialog.tsx';
+import { Field } from '#components/ui/field.tsx';
+import { Input } from '#components/ui/input.tsx';
+import { TextLink } from '#components/ui/link-button.tsx';
+import { Table, TableCell, TableHeader, TableRow } from '#components/ui/table.tsx';
+import type { ClientDetail } from '#lib/registration/read-clients.ts';
+import { kindWord } from './words.ts';
+
+type Answer = { ok: true } | { ok: false; problem: { detail: string; requestId: string } };
+export type EndAction = { run(previous: Answer | null, form: FormData): Promise<Answer> }['run'];
+
+/** One client: what it says of itself, where it came from, who uses it as what, and what happened to it. */
+export function ClientView({
+  client,
+  eventWords,
+  mayEnd,
+  mayForget,
+  endQuarantine,
+  forgetClient,
+}: {
+  client: ClientDetail;
+  /** What each kind of event says, from the catalogue of events. */
+  eventWords: Readonly<Record<string, string>>;
+  mayEnd: boolean;
+  mayForget: boolean;
+  endQuarantine: EndAction;
+  forgetClient: EndAction;
+}) {
+  const isUnclaimed = client.state === 'quarantined' || client.state === 'unclaimed';
+  const isLiving = client.instances.some(({ state }) =>
+    ['quarantined', 'active', 'suspended'].includes(state),
+  );
+  return (
+    <div className="grid gap-4">
+      <LiveRefresh topics={['clients', 'agents']} />
+      <PageHeader
+        title={<UntrustedText text={client.name || client.id} />}
+        crumbs={[{ label: 'Clients', href: '/clients' }]}
+        state={<StatePill state={client.state} />}
+        meta={
+          <>
+            <CopyableId id={client.id} label="client_id" keep={44} />
+            <span>{kindWord(client.kind)}</span>
+            <span>
+              first seen <RelativeTime at={client.registeredAt} />
+            </span>
+            {client.quarantineEndsAt && (
+              <span>
+                quarantine ends: <Countdown until={client.quarantineEndsAt} over="now" />
+              </span>
+            )}
+          </>
+        }
+        actions={
+          <>
+            {mayEnd && isUnclaimed && (
+              <EndDialog
+                clientId={client.id}
+                action={endQuarantine}
+                label="End quarantine"
+                title="End this quarantine?"
+                consequence="Nobody can claim it any more. Its program is told to register again, and does so under a new id."
+              />
+            )}
+            {mayForget && !isUnclaimed && !client.forgottenAt && !isLiving && (
+              <EndDialog
+                clientId={client.id}
+                action={forgetClient}
+                label="Forget client"
+                title="Forget this client?"
+                consequence="Every answer to it will say that it has to register again. Its history stays."
+              />
+            )}
+          </>
+        }
+      />
+      {client.forgottenAt && (
+        <Callout
+          tone="info"
+          title={
+            client.forgottenCause === 'unclaimed' ? 'Nobody claimed it in time' : 'This client has ended'
+          }
+        >
+          {client.forgottenCause === 'unclaimed'
+            ? 'Its registration ended by itself. The person who started it can still ask for it by signing in again.'
+            : `Cause: ${client.forgottenCause}. `}{' '}
+          <RelativeTime at={client.forgottenAt} />.
+        </Callout>
+      )}
+      <div className="grid gap-4 lg:grid-cols-[minmax(0,1fr)_22rem] lg:items-start">
+        <div className="grid min-w-0 gap-4">
+          <Card title="Used as" description="An instance is this client in the hands of one owner.">
+            {client.instances.length === 0 ? (
+              <p className="text-fg-2 text-sm">Nobody has claimed it. It can do nothing.</p>
+            ) : (
+              <Table label="Instances">
+                <thead>
+                  <TableRow>
+                    <TableHeader>Owner</TableHeader>
+                    <TableHeader>Agent</TableHeader>
+                    <TableHeader>State</TableHeader>
+                    <TableHeader>Since</TableHeader>
+                  </TableRow>
+                </thead>
+                <tbody>
+                  {client.instances.map((instance) => (
+                    <TableRow key={instance.id}>
+                      <TableCell>{instance.owner}</TableCell>
+                      <TableCell>
+                        {instance.agent ? (
+                          <TextLink href={`/agents/${instance.agent.id}`}>{instance.agent.name}</TextLink>
+                        ) : (
+                          '–'
+                        )}
+                      </TableCell>
+                      <TableCell>
+                        <StatePill
+                          state={instance.state}
+                          {...(instance.stateCause ? { cause: instance.stateCause } : {})}
+                        />
+                      </TableCell>
+                      <TableCell>
+                        <RelativeTime at={instance.stateSince} />
+                      </TableCell>
+                    </TableRow>
+                  ))}
+                </tbody>
+              </Table>
+            )}
+          </Card>
+          <Card title="Metadata" description="As registered. Everything in it is the client’s own word.">
+            <div className="grid gap-4">
+              <DescriptionList
+                columns={2}
+                items={[
+                  {
+                    term: 'Redirects',
+                    value: client.redirectUris.length > 0 && (
+                      <ul className="grid gap-0.5">
+                        {client.redirectUris.map((uri) => (
+                          <li key={uri}>
+                            <code className="break-all text-xs">
+                              <UntrustedText text={uri} />
+                            </code>
+                          </li>
+                        ))}
+                      </ul>
+                    ),
+                  },
+                  {
+                    term: 'Proves itself by',
+                    value: <code className="text-xs">{client.tokenEndpointAuthMethod}</code>,
+                  },
+                  { term: 'Grants', value: client.grantTypes.join(', ') },
+                  { term: 'Digest', value: <DigestChip digest={client.metadataDigest} /> },
+                  { term: 'Registered from', value: client.sourceAddress ?? '' },
+                  {
+                    term: 'User agent',
+                    value: client.userAgent ? <UntrustedText text={client.userAgent} /> : '',
+                  },
+                  {
+                    term: 'Answers for it until claimed',
+                    value: client.custodian.startsWith('role:')
+                      ? `every ${client.custodian.slice(5)}`
+                      : client.custodian,
+                  },
+                  client.sameSoftware > 0 && {
+                    term: 'Look-alikes',
+                    value: (
+                      <TextLink href={`/clients?fingerprint=${encodeURIComponent(client.fingerprint)}`}>
+                        {client.sameSoftware} other {client.sameSoftware === 1 ? 'client' : 'clients'}
+                      </TextLink>
+                    ),
+                  },
+                ]}
+              />
+              <details>
+                <summary className="min-h-6 cursor-pointer text-fg-2 text-xs">Whole document</summary>
+                <CodeBlock label="Client metadata" code={JSON.stringify(client.metadata, null, 2)} wrap />
+              </details>
+            </div>
+          </Card>
+          <Card title="History">
+            {client.history.length === 0 ? (
+              <p className="text-fg-2 text-sm">Nothing you may see has happened to it.</p>
+            ) : (
+              <Timeline
+                label="History of this client"
+                items={client.history.map((event) => ({
+                  key: event.id,
+                  title: (
+                    <TextLink href={`/audit/${event.id}`}>{eventWords[event.kind] ?? event.kind}</TextLink>
+                  ),
+                  time: <RelativeTime at={event.at} />,
+                  body: (
+                    <>
+                      {event.actor}
+                      {event.reason && (
+                        <>
+                          {' · '}
+                          <UntrustedText text={event.reason} />
+                        </>
+                      )}
+                    </>
+                  ),
+                  ...(event.outcome === 'refused' ? { tone: 'danger' as const } : {}),
+                }))}
+              />
+            )}
+          </Card>
+        </div>
+        <Card title="Origin" description="What we know, and how.">
+          <Dossier facts={client.facts} />
+        </Card>
+      </div>
+    </div>
+  );
+}
+
+function EndDialog({
+  clientId,
+  action,
+  label,
+  title,
+  consequence,
+}: {
+  clientId: string;
+  action: EndAction;
+  label: string;
+  title: string;
+  consequence: string;
+}) {
+  const [open, setOpen] = useState(false);
+  const [answer, submit] = useActionState(async (previous: Answer | null, form: FormData) => {
+    const result = await action(previous, form);
+    if (result.ok) setOpen(false);
+    return result;
+  }, null);
+  return (
+    <Dialog
+      open={open}
+      onOpenChange={setOpen}
+      trigger={<Button variant="danger-outline">{label}</Button>}
+      title={title}
+      description={consequence}
+    >
+      <form action={submit} className="grid gap-4">
+        <input type="hidden" name="clientId" value={clientId} />
+        {answer && !answer.ok && (
+          <Callout tone="danger" announce title={answer.problem.detail}>
+            <code className="text-xs">{answer.problem.requestId}</code>
+          </Callout>
+        )}
+        <Field name="reason" label="Reason" required hint="Stays in history">
+          <Input name="reason" required minLength={3} maxLength={500} />
+        </Field>
+        <div className="flex flex-wrap justify-end gap-2">
+          <DialogClose>
+            <Button>Keep it</Button>
+          </DialogClose>
+          <SubmitButton variant="danger">{label}</SubmitButton>
+        </div>
+      </form>
+    </Dialog>
+  );
+}
