@@ -25,15 +25,17 @@ const syncAttempts = 20;
  * Three real MCP servers to begin with, in one guard, each on its own loopback port after the product's: notes of our
  * own over HTTP, which answers nobody without a key only its guard gets, and two public reference servers the guard hosts over stdio (so that they listen nowhere and cannot
  * be reached around it). They are put into the catalogue once; retired there, they stay away. Returns at once with
- * what will be served; enrolment, start and the reading of tools follow in the background.
+ * what will be served; enrolment, start and the reading of tools follow in the background until `ready`.
  */
 export async function startExampleServers(options: {
   ctx: Ctx;
+  /** Context for what enters the catalogue, where its first moment is not now (the demo). */
+  catalogueCtx?: Ctx;
   dataFolder: string;
   firstPort: number;
   log: Logger;
-}): Promise<{ servers: ExampleServer[]; stop(): Promise<void> }> {
-  const { ctx, log, firstPort } = options;
+}): Promise<{ servers: ExampleServer[]; ready: Promise<void>; stop(): Promise<void> }> {
+  const { ctx, log, firstPort, catalogueCtx = ctx } = options;
   const folder = path.join(options.dataFolder, 'examples');
   const scratch = path.join(folder, 'files');
   const notes = path.join(folder, 'notes');
@@ -44,7 +46,7 @@ export async function startExampleServers(options: {
   const notesKey = await keyIn(path.join(folder, 'notes-key'));
   const notesUrl = `http://127.0.0.1:${firstPort + 3}/mcp`;
   const servers = examples(firstPort);
-  const ids = await installed(ctx, folder, servers, { url: notesUrl, credential: notesKey });
+  const ids = await installed(catalogueCtx, folder, servers, { url: notesUrl, credential: notesKey });
   const stops: KeptProcess[] = [];
   const stopping = new AbortController();
 
@@ -94,12 +96,15 @@ export async function startExampleServers(options: {
         log,
       }),
     );
-    for (const serverId of Object.values(ids)) await readTools(ctx, serverId, log, stopping.signal);
+    for (const serverId of Object.values(ids))
+      await readTools(ctx, catalogueCtx, serverId, log, stopping.signal);
   };
-  begin().catch((error: unknown) => log.error({ err: error }, 'the example servers could not be started'));
+  const ready = begin();
+  ready.catch((error: unknown) => log.error({ err: error }, 'the example servers could not be started'));
 
   return {
     servers,
+    ready,
     async stop() {
       stopping.abort();
       await Promise.all(stops.reverse().map((kept) => kept.stop()));
@@ -174,14 +179,20 @@ async function isEnrolled(stateDir: string): Promise<boolean> {
 }
 
 /** Reads a server's tools through its guard, which may need a moment to start. */
-async function readTools(ctx: Ctx, serverId: string, log: Logger, stopped: AbortSignal): Promise<void> {
+async function readTools(
+  ctx: Ctx,
+  catalogueCtx: Ctx,
+  serverId: string,
+  log: Logger,
+  stopped: AbortSignal,
+): Promise<void> {
   for (let attempt = 1; attempt <= syncAttempts; attempt++) {
     if (stopped.aborted) return;
     try {
       await syncServer(
-        ctx,
+        catalogueCtx,
         { serverId },
-        { publish: publishServerChange, catalogueToken: mintCatalogueToken },
+        { publish: publishServerChange, catalogueToken: (_, resource) => mintCatalogueToken(ctx, resource) },
       );
       return;
     } catch (error) {

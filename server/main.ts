@@ -112,7 +112,7 @@ async function runGate(
   const db = openDb(database.databaseUrls.gate, gatePoolSizes);
   running.add(() => db.close());
   await checkInstallation(db, config, systemClock);
-  const ctx: Ctx = {
+  const ctx = {
     actor: systemActor('start'),
     clock: systemClock,
     db,
@@ -121,7 +121,7 @@ async function runGate(
     traceId: newId('trace'),
     address: null,
     userAgent: null,
-  };
+  } satisfies Ctx;
   await ensureSigningKeys(ctx);
 
   const everything = config.role === 'all';
@@ -145,6 +145,8 @@ async function runGate(
     : null;
   starting?.catch(() => undefined);
 
+  // Loaded only where it is asked for: a real installation has no code that lets anybody in without a password.
+  const demo = config.demo ? await import('../demo/start.ts') : null;
   const gate = await startGate({
     config,
     db,
@@ -153,6 +155,7 @@ async function runGate(
     startSecret,
     console: target,
     verbSocket,
+    beforeConsole: demo?.createContinueAs(ctx) ?? null,
     readiness: worker
       ? {
           async jobs() {
@@ -163,13 +166,19 @@ async function runGate(
   });
   running.add(() => gate.close());
   if (config.examplePort !== null) {
+    const isNew = (await db.prisma.mcpServer.count()) === 0;
     const examples = await startExampleServers({
       ctx,
+      ...(demo && isNew ? { catalogueCtx: demo.beginning(ctx) } : {}),
       dataFolder: config.dataFolder,
       firstPort: config.examplePort,
       log,
     });
     running.add(examples.stop);
+    if (demo) {
+      await examples.ready;
+      await demo.startDemo(ctx, config.dataFolder);
+    }
   }
   const child = await starting;
   await worker?.begun();
