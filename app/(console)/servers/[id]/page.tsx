@@ -1,0 +1,32 @@
+import { ServerView } from '#components/servers/server-view.tsx';
+import { hasRole } from '#lib/access/require.ts';
+import { readServerUse } from '#lib/agents/read-server-use.ts';
+import { getServer, readToolHistory } from '#lib/catalogue/read-catalogue.ts';
+import { notFoundOr } from '../../../not-found-or.ts';
+import { requirePage } from '../../../page-context.ts';
+import { classifyTools, editServer, syncServer } from '../actions.ts';
+
+type Props = {
+  params: Promise<{ id: string }>;
+  searchParams: Promise<{ tool?: string | string[]; added?: string | string[] }>;
+};
+
+export const metadata = { title: 'Server' };
+
+export default async function ServerPage({ params, searchParams }: Props) {
+  const { ctx } = await requirePage();
+  const [{ id }, { tool: toolId, added }] = await Promise.all([params, searchParams]);
+  const [server, use] = await notFoundOr(() => Promise.all([getServer(ctx, id), readServerUse(ctx, id)]));
+  const tool = server.tools.find((each) => each.toolId === toolId) ?? null;
+  return (
+    <ServerView
+      server={server}
+      use={use}
+      history={tool ? { tool, entries: await readToolHistory(ctx, tool.toolId) } : null}
+      mayAdmin={hasRole(ctx.actor, 'admin')}
+      justAdded={added !== undefined}
+      actions={{ sync: syncServer, classify: classifyTools, edit: editServer }}
+      key={server.id}
+    />
+  );
+}
