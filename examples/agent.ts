@@ -50,6 +50,7 @@ async function connectWithKey(clientId: string, keyFile: string): Promise<Client
 
 /** Opens a listener for the answer first: its port is part of what is registered. */
 async function connectByBrowser(): Promise<Client> {
+  const state = crypto.randomUUID();
   let settle: { resolve(answer: URLSearchParams): void; reject(cause: Error): void } | null = null;
   const answered = new Promise<URLSearchParams>((resolve, reject) => {
     settle = { resolve, reject };
@@ -57,7 +58,7 @@ async function connectByBrowser(): Promise<Client> {
   answered.catch(() => {});
   const listener = http.createServer((request, response) => {
     const url = new URL(request.url ?? '/', 'http://127.0.0.1');
-    if (url.pathname !== '/callback') {
+    if (url.pathname !== '/callback' || url.searchParams.get('state') !== state) {
       response.writeHead(404).end();
       return;
     }
@@ -69,7 +70,7 @@ async function connectByBrowser(): Promise<Client> {
   await new Promise<void>((resolve) => listener.listen(0, '127.0.0.1', resolve));
   const redirectUrl = `http://127.0.0.1:${(listener.address() as AddressInfo).port}/callback`;
   try {
-    return await connect(inMemoryProvider(redirectUrl), answered);
+    return await connect(inMemoryProvider(redirectUrl, state), answered);
   } finally {
     listener.close();
     listener.closeAllConnections();
@@ -97,13 +98,12 @@ async function connect(
   return second;
 }
 
-function inMemoryProvider(redirectUrl: string): OAuthClientProvider {
+function inMemoryProvider(redirectUrl: string, state: string): OAuthClientProvider {
   const kept: {
     client?: Parameters<NonNullable<OAuthClientProvider['saveClientInformation']>>[0];
     tokens?: Parameters<OAuthClientProvider['saveTokens']>[0];
     verifier?: string;
   } = {};
-  const state = crypto.randomUUID();
   return {
     redirectUrl,
     clientMetadata: {

@@ -108,3 +108,93 @@ describe.each([
     await client.close();
   });
 });
+
+describe('the guard in front of a modern server', () => {
+  test('tells a listening subscription that its tools changed, under its own id', async () => {
+    const { agent, binding } = await gate.grant('srv_notes', ['list_notes']);
+    const token = await gate.mint('srv_notes', { agent, binding });
+    const end = new AbortController();
+    const response = await fetch(resource, {
+      method: 'POST',
+      signal: end.signal,
+      headers: {
+        authorization: `Bearer ${token}`,
+        'content-type': 'application/json',
+        accept: 'application/json, text/event-stream',
+        'mcp-protocol-version': '2026-07-28',
+        'mcp-method': 'subscriptions/listen',
+      },
+      body: JSON.stringify({
+        jsonrpc: '2.0',
+        id: 'sub-1',
+        method: 'subscriptions/listen',
+        params: {
+          notifications: { toolsListChanged: true, resourceSubscriptions: ['test://x'] },
+          _meta: {
+            'io.modelcontextprotocol/protocolVersion': '2026-07-28',
+            'io.modelcontextprotocol/clientInfo': { name: 'test', version: '1' },
+            'io.modelcontextprotocol/clientCapabilities': {},
+          },
+        },
+      }),
+    });
+    let heard = '';
+    const reading = (async () => {
+      for await (const chunk of response.body ?? []) heard += Buffer.from(chunk).toString();
+    })().catch(() => {});
+    await expect.poll(() => heard).toContain('acknowledged');
+    expect(heard).not.toContain('test://x');
+    await gate.publish('srv_notes', {
+      kind: 'binding.changed',
+      binding: { ...binding, version: 2, tools: [{ name: 'list_notes' }, { name: 'read_note' }] },
+    });
+    await expect.poll(() => heard).toContain('tools/list_changed');
+    expect(heard).toContain('"io.modelcontextprotocol/subscriptionId":"sub-1"');
+    // Ended with the agent, although nobody calls.
+    await gate.stopAgent('srv_notes', agent.id);
+    await reading;
+    end.abort();
+  });
+
+  test('keeps high-risk calls back when there is no room to record them, and lets others through', async () => {
+    const own = await SmallGate.start();
+    const target = 'http://127.0.0.1:4104/mcp';
+    own.addServer({
+      server: { id: 'srv_notes', name: 'Notes', resource: target },
+      tools: [
+        reviewedTool({ name: 'list_notes' }),
+        reviewedTool({ name: 'delete_note' }, { class: 'destructive', risk: 'high' }),
+      ],
+      upstream: { url: notes.url, headers: { authorization: 'Bearer upstream-key' } },
+    });
+    own.refuseReports = true;
+    const small = await startGuard({
+      stateDir: path.join(folder, 'small'),
+      joinToken: await own.joinToken('srv_notes'),
+      spoolMaxBytes: 8_000,
+    });
+    try {
+      await small.ready();
+      const granted = await own.grant('srv_notes', ['list_notes', 'delete_note']);
+      const client = new Client({ name: 'test', version: '1' });
+      const headers = { authorization: `Bearer ${await own.mint('srv_notes', granted)}` };
+      await client.connect(new StreamableHTTPClientTransport(new URL(target), { requestInit: { headers } }));
+      for (let index = 0; index < 40; index++) await client.callTool({ name: 'list_notes', arguments: {} });
+      const refused = await client.callTool({ name: 'delete_note', arguments: { name: 'none' } });
+      expect(JSON.stringify(refused.content)).toContain('no room left for records');
+      expect((await client.callTool({ name: 'list_notes', arguments: {} })).isError).toBeFalsy();
+      own.refuseReports = false;
+      await small.reporter.send();
+      const again = await client.callTool({ name: 'delete_note', arguments: { name: 'none' } });
+      expect(JSON.stringify(again.content)).toContain('There is no note named none');
+      await small.reporter.send();
+      expect(own.records.some((each) => each.kind === 'condition' && each.condition === 'spool_free')).toBe(
+        true,
+      );
+      await client.close();
+    } finally {
+      await small.stop();
+      await own.close();
+    }
+  });
+});

@@ -23,13 +23,20 @@ export const corsHeaders = {
   'access-control-allow-origin': '*',
   'access-control-expose-headers': 'WWW-Authenticate, Mcp-Session-Id, Retry-After',
 };
-export const preflightHeaders = {
-  ...corsHeaders,
-  'access-control-allow-methods': 'POST, GET, DELETE, OPTIONS',
-  'access-control-allow-headers':
-    'Authorization, Content-Type, MCP-Protocol-Version, Mcp-Method, Mcp-Name, Mcp-Session-Id, Last-Event-ID, DPoP',
-  'access-control-max-age': '600',
-};
+const allowedRequestHeaders =
+  'Authorization, Content-Type, MCP-Protocol-Version, Mcp-Method, Mcp-Name, Mcp-Session-Id, Last-Event-ID, DPoP';
+
+/** The answer to a preflight; `Mcp-Param-…` headers are named by tools, so those asked about are allowed by name. */
+export function preflightHeaders(asked: string | undefined): Record<string, string> {
+  const parameters = (asked ?? '').split(',').map((name) => name.trim());
+  const named = parameters.filter((name) => /^mcp-param-[a-z0-9-]{1,64}$/i.test(name)).slice(0, 32);
+  return {
+    ...corsHeaders,
+    'access-control-allow-methods': 'POST, GET, DELETE, OPTIONS',
+    'access-control-allow-headers': [allowedRequestHeaders, ...named].join(', '),
+    'access-control-max-age': '600',
+  };
+}
 
 /**
  * The headers the real server gets: a fixed list, so neither the caller's

@@ -695,6 +695,71 @@ describe('sessions and streams', () => {
   });
 });
 
+describe('tasks', () => {
+  const begin = async (bearer: string, taskId: string) => {
+    upstream.answer = (request, response) =>
+      response
+        .writeHead(200, { 'content-type': 'application/json' })
+        .end(
+          JSON.stringify({
+            jsonrpc: '2.0',
+            id: JSON.parse(request.body).id,
+            result: { task: { taskId, status: 'working' } },
+          }),
+        );
+    const headers = { ...usual(), authorization: `Bearer ${bearer}` };
+    await send({ headers, body: rpc('tools/call', { name: 'read', arguments: {}, task: { ttl: 1 } }) });
+    upstream.answer = answerOk;
+    return headers;
+  };
+
+  test('belong to whoever began them, and go on only while the tool is approved', async () => {
+    const theirs = await gate.grant(recordedId, ['read']);
+    const mine = await begin(token, 'task-mine');
+    const other = await begin(await gate.mint(recordedId, theirs), 'task-theirs');
+    expect(
+      (await send({ headers: mine, body: rpc('tasks/get', { taskId: 'task-mine' }) })).json().result,
+    ).toBeTruthy();
+    for (const method of ['tasks/get', 'tasks/result', 'tasks/cancel'])
+      expect(
+        (await send({ headers: mine, body: rpc(method, { taskId: 'task-theirs' }) })).json().error.message,
+      ).toBe('Task not found');
+    upstream.answer = (request, response) =>
+      response.writeHead(200, { 'content-type': 'application/json' }).end(
+        JSON.stringify({
+          jsonrpc: '2.0',
+          id: JSON.parse(request.body).id,
+          result: { tasks: [{ taskId: 'task-mine' }, { taskId: 'task-theirs' }] },
+        }),
+      );
+    const listed = await send({ headers: other, body: rpc('tasks/list') });
+    expect(listed.json().result.tasks).toEqual([{ taskId: 'task-theirs' }]);
+
+    upstream.answer = answerOk;
+    const narrowed = await gate.mint(recordedId, granted, { cs: { tools: ['write'] } } as never);
+    const later = await send({
+      headers: { ...usual(), authorization: `Bearer ${narrowed}` },
+      body: rpc('tasks/get', { taskId: 'task-mine' }),
+    });
+    expect(later.json().error.code).toBe(40300);
+  });
+});
+
+describe('a browser', () => {
+  test('is told what it may send, parameters of tools included, and nothing with credentials', async () => {
+    const headers = {
+      origin: 'http://localhost:6274',
+      'access-control-request-headers': 'authorization, mcp-param-region, x-other',
+    };
+    const answer = await send({ method: 'OPTIONS', headers });
+    expect(answer.status).toBe(204);
+    expect(answer.headers['access-control-allow-origin']).toBe('*');
+    expect(answer.headers['access-control-allow-credentials']).toBeUndefined();
+    expect(answer.headers['access-control-allow-headers']).toContain('mcp-param-region');
+    expect(answer.headers['access-control-allow-headers']).not.toContain('x-other');
+  });
+});
+
 describe('testimony', () => {
   test('tells what was called and refused, by whom, in an unbroken chain', async () => {
     await call('read', { secret: 'not to be told' });

@@ -150,7 +150,12 @@ export class ResourceGuard {
     const { method, headers } = request;
     if (headers.origin !== undefined && !this.#originAllowed(headers.origin))
       return plainAnswer(403, 'This origin may not call here.');
-    if (method === 'OPTIONS') return { status: 204, headers: { ...preflightHeaders }, body: null };
+    if (method === 'OPTIONS')
+      return {
+        status: 204,
+        headers: preflightHeaders(headers['access-control-request-headers']),
+        body: null,
+      };
     if (!['POST', 'GET', 'DELETE', 'HEAD'].includes(method))
       return plainAnswer(405, 'Method not allowed.', { allow: 'POST, GET, DELETE, OPTIONS' });
     if (new URLSearchParams(request.query).has('access_token'))

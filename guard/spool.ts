@@ -58,7 +58,7 @@ export class Spool {
   constructor(options: { folder: string; maxBytes?: number; segmentBytes?: number }) {
     this.#folder = options.folder;
     this.#maxBytes = options.maxBytes ?? 64 * 1024 * 1024;
-    this.#segmentBytes = options.segmentBytes ?? 1024 * 1024;
+    this.#segmentBytes = options.segmentBytes ?? Math.min(1024 * 1024, Math.ceil(this.#maxBytes / 4));
     mkdirSync(this.#folder, { recursive: true, mode: 0o700 });
     this.#recover();
   }

@@ -76,6 +76,8 @@ export class SmallGate {
   silent = false;
   /** While true, changes are not pushed; a sync brings them. */
   silentFeed = false;
+  /** While true, reports are answered 503. */
+  refuseReports = false;
   generation = 1;
   issuerEpoch = 1;
   /** Every message that went out on a feed, for replays. */
@@ -412,6 +414,7 @@ export class SmallGate {
         return;
       }
       case guardPaths.reports: {
+        if (this.refuseReports) return json(response, 503, { code: 'unavailable' });
         const report = await verifyReport(JSON.parse(body.toString()).report, {
           issuer: this.issuer,
           guardId,
