@@ -74,6 +74,19 @@ import {
   createToolSet,
   createToolSetInput,
 } from '#lib/catalogue/tool-sets.ts';
+import {
+  createResourceToken,
+  createResourceTokenInput,
+  endResourceToken,
+  endResourceTokenInput,
+} from '#lib/credentials/resource-tokens.ts';
+import { revealCredential, revealCredentialInput } from '#lib/credentials/reveal-credential.ts';
+import {
+  killKeyInput,
+  killSigningKey,
+  rotateKeyInput,
+  rotateSigningKey,
+} from '#lib/credentials/signing-keys.ts';
 import { markNotificationsRead, markReadInput } from '#lib/jobs/notifications.ts';
 import {
   createWebhook,
@@ -156,6 +169,11 @@ export const verbs = {
   'catalogue.syncServer': verb(syncServerInput, (ctx, input) =>
     syncServer(ctx, input, { publish: publishServerChange, catalogueToken: mintCatalogueToken }),
   ),
+  'credentials.createResourceToken': verb(createResourceTokenInput, createResourceToken),
+  'credentials.endResourceToken': verb(endResourceTokenInput, endResourceToken),
+  'credentials.killKey': verb(killKeyInput, killSigningKey),
+  'credentials.revealCredential': verb(revealCredentialInput, revealCredential),
+  'credentials.rotateKey': verb(rotateKeyInput, rotateSigningKey),
   'jobs.createWebhook': verb(createWebhookInput, createWebhook),
   'jobs.endWebhook': verb(endWebhookInput, endWebhook),
   'jobs.markNotificationsRead': verb(markReadInput, markNotificationsRead),

@@ -1,5 +1,6 @@
 import { agentRoutes } from './agents.ts';
 import { clientRoutes } from './clients.ts';
+import { credentialRoutes } from './credentials.ts';
 import { guardRoutes } from './guards.ts';
 import { peopleRoutes } from './people.ts';
 import { requestRoutes } from './requests.ts';
@@ -11,6 +12,7 @@ import { serverRoutes } from './servers.ts';
 export const apiRoutes: readonly ApiRoute[] = [
   ...agentRoutes,
   ...clientRoutes,
+  ...credentialRoutes,
   ...guardRoutes,
   ...peopleRoutes,
   ...requestRoutes,

@@ -5,7 +5,7 @@ import type { Db } from '#lib/platform/db.ts';
 import { Unavailable } from '#lib/platform/errors.ts';
 import { type GroupCommit, groupCommit, isConnectionLoss } from '#lib/platform/group-commit.ts';
 import { newId } from '#lib/platform/ids.ts';
-import { type AccessToken, signAccessToken, tokenLifetimeSeconds } from './access-token.ts';
+import { type AccessToken, revealedSeconds, signAccessToken, tokenLifetimeSeconds } from './access-token.ts';
 import { isDenied } from './deny-set.ts';
 import { activeSigningKey, forgetKeys } from './signing-keys.ts';
 import { type BindingStanding, bindingEndsAt, forgetStanding, type Standing } from './standing.ts';
@@ -17,6 +17,8 @@ export type Spend =
   | { kind: 'refresh'; tokenDigest: string; prefix: string; refresh: NewRefresh }
   /** A replay in grace: nothing new but the access token. */
   | { kind: 'replay'; tokenDigest: string; prefix: string; successorDigest: string }
+  /** The owner's right to mint what they carry themselves; `mintedBefore` makes two tabs one. */
+  | { kind: 'reveal'; revealId: string; mintedBefore: number }
   /** A client that authenticated by a secret has nothing that could be spent. */
   | { kind: 'nothing' };
 
@@ -32,7 +34,7 @@ export type MintOrder = {
   tools: readonly string[];
   subject: string;
   familyId: string | null;
-  grantKind: 'authorization_code' | 'refresh_token' | 'client_credentials';
+  grantKind: 'authorization_code' | 'refresh_token' | 'client_credentials' | 'reveal';
   spend: Spend;
   parentIds?: readonly string[];
 };
@@ -80,7 +82,7 @@ type Waiting = { row: MintRow; events: readonly EventRow[] };
  * An unknown commit is looked up by the token's id before anything is answered.
  */
 export async function mint(ctx: Ctx, order: MintOrder): Promise<Minted | 'refused' | 'denied'> {
-  const { standing, binding } = order;
+  const { standing, binding, spend } = order;
   const { client, agent, instance } = standing;
   const key = await activeSigningKey(ctx, 'token');
   const now = ctx.clock.now();
@@ -95,7 +97,7 @@ export async function mint(ctx: Ctx, order: MintOrder): Promise<Minted | 'refuse
     clientId: client.id,
     issuedAt: now,
     endsAt: agent.expiresAt && agent.expiresAt < endsAt ? agent.expiresAt : endsAt,
-    lifetimeSeconds: tokenLifetimeSeconds(agent.clientClass),
+    lifetimeSeconds: spend.kind === 'reveal' ? revealedSeconds : tokenLifetimeSeconds(agent.clientClass),
     agentId: agent.id,
     epoch: agent.epoch,
     bindingId: binding.id,
@@ -107,11 +109,10 @@ export async function mint(ctx: Ctx, order: MintOrder): Promise<Minted | 'refuse
     tools: order.tools,
   });
   if (token.expiresInSeconds <= 0) return 'refused';
-  const { spend } = order;
   const refresh = spend.kind === 'code' || spend.kind === 'refresh' ? spend.refresh : null;
   const row: MintRow = {
     id,
-    kind: 'access token',
+    kind: spend.kind === 'reveal' ? 'revealed token' : 'access token',
     agent_id: agent.id,
     instance_id: instance.id,
     client_id: client.id,
@@ -133,11 +134,11 @@ export async function mint(ctx: Ctx, order: MintOrder): Promise<Minted | 'refuse
     spends_until: spend.kind === 'assertion' ? spend.expiresAt.toISOString() : null,
     prefix: spend.kind === 'refresh' || spend.kind === 'replay' ? spend.prefix : null,
     successor: spend.kind === 'replay' ? spend.successorDigest : (refresh?.digest ?? null),
-    generation: refresh?.generation ?? null,
+    generation: spend.kind === 'reveal' ? spend.mintedBefore : (refresh?.generation ?? null),
     refresh_expires_at: refresh?.expiresAt.toISOString() ?? null,
   };
   const issueEvent = toEventRow(ctx, {
-    kind: 'credential.issue',
+    kind: spend.kind === 'reveal' ? 'credential.reveal' : 'credential.issue',
     subjectId: id,
     agentId: agent.id,
     clientId: client.id,
@@ -194,6 +195,8 @@ function spentName(spend: Spend): string | null {
     case 'refresh':
     case 'replay':
       return spend.tokenDigest;
+    case 'reveal':
+      return spend.revealId;
     case 'nothing':
       return null;
   }
@@ -348,12 +351,19 @@ again AS (
      AND EXISTS (SELECT 1 FROM refresh_token s WHERE s.token_digest = l.successor AND s.first_used_at IS NULL)
   RETURNING l.id
 ),
+revealed AS (
+  UPDATE reveal r SET minted_credential_ids = r.minted_credential_ids || l.id FROM allowed l
+   WHERE l.spend = 'reveal' AND r.id = l.spends AND r.agent_id = l.agent_id AND r.server_id = l.server_id
+     AND r.expires_at > l.issued_at AND cardinality(r.minted_credential_ids) = l.generation
+  RETURNING l.id
+),
 successor AS (
   INSERT INTO refresh_token (token_digest, family_id, generation, issued_at, expires_at)
   SELECT l.successor, l.family_id, l.generation, l.issued_at, l.refresh_expires_at FROM allowed l
    WHERE l.generation IS NOT NULL AND l.id IN (SELECT id FROM code UNION ALL SELECT id FROM used)
 ),
 won AS MATERIALIZED (${wonByAssertion}
-  UNION ALL SELECT id FROM code UNION ALL SELECT id FROM used UNION ALL SELECT id FROM again),
+  UNION ALL SELECT id FROM code UNION ALL SELECT id FROM used UNION ALL SELECT id FROM again
+  UNION ALL SELECT id FROM revealed),
 ${store}`,
 };
