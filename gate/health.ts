@@ -22,7 +22,19 @@ export const gateChecks: Record<string, ReadinessCheck> = {
     );
     if (rows.length === 0) throw new Error('no active signing key');
   },
+  /** A worker, in this process or another, orders what happens: nothing may wait for its position for long. */
+  async history(gate) {
+    const { rows } = await gate.db.hot.query(
+      `SELECT 1 FROM audit_event e WHERE e.arrival > (SELECT settled FROM sequencer_fence WHERE id = 1)
+          AND e.at < $1 AND NOT EXISTS (SELECT 1 FROM audit_leaf l WHERE l.event_id = e.id) LIMIT 1`,
+      [new Date(gate.clock.now().getTime() - longestSequencingMs)],
+    );
+    if (rows.length > 0) throw new Error('events wait for their position in the log: no worker runs');
+  },
 };
+
+/** Events have their place in the log within two seconds; this long means that nobody gives places. */
+const longestSequencingMs = 60_000;
 
 const checkTimeoutMs = 3_000;
 

@@ -1,4 +1,5 @@
 import { agentRoutes } from './agents.ts';
+import { auditRoutes } from './audit.ts';
 import { clientRoutes } from './clients.ts';
 import { credentialRoutes } from './credentials.ts';
 import { guardRoutes } from './guards.ts';
@@ -10,6 +11,7 @@ import { serverRoutes } from './servers.ts';
 
 /** Every operation of `/api/v1`: one file a noun, one line here. */
 export const apiRoutes: readonly ApiRoute[] = [
+  ...auditRoutes,
   ...agentRoutes,
   ...clientRoutes,
   ...credentialRoutes,
