@@ -25,7 +25,6 @@ import { OperatorError } from '#lib/platform/operator-error.ts';
 import manifest from '../package.json' with { type: 'json' };
 import { buildConsoleIfStale } from '../scripts/build-console.ts';
 import { printBootReport } from './boot-report.ts';
-import { startConsole } from './console.ts';
 import { prepareDatabase } from './database.ts';
 import { startExampleServers } from './example-servers.ts';
 import { checkInstallation } from './installation.ts';
@@ -36,7 +35,6 @@ import { freeLoopbackPort } from './postgres/cluster.ts';
 import { privateSocketFolder } from './private-folder.ts';
 import { holdSingleStart } from './single-start.ts';
 import { siteOf } from './site.ts';
-import { startWorker } from './worker.ts';
 
 /** Connections of the gate; with those of worker and console they stay below 100 in all. */
 const gatePoolSizes = { prisma: 14, hot: 16, emergency: 4 };
@@ -195,11 +193,14 @@ async function runConsoleHere(
 ): Promise<void> {
   becomeConsole(consoleEnvironmentOf(config, database, startSecret, verbSocket));
   const host = config.listenAddresses[0] ?? '127.0.0.1';
+  // Loaded only here: the gate's process needs no Next in its memory.
+  const { startConsole } = await import('./console.ts');
   running.add(await startConsole({ host, port: config.port, startSecret }));
 }
 
 async function runWorkerHere(config: Config, database: OpenedDatabase, running: Running): Promise<void> {
   const { databaseUrls, secrets } = database;
+  const { startWorker } = await import('./worker.ts');
   const worker = await startWorker({ config, databaseUrls, keyEncryptionKey: secrets.keyEncryptionKey });
   running.add(() => worker.close());
 }
