@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { returnPath } from '#app/return-path.ts';
 import { sessionCookieName } from '#gate/session-cookie.ts';
 import { createHandoff, openSession } from '#lib/access/sessions.ts';
 import type { Ctx } from '#lib/platform/ctx.ts';
@@ -16,13 +17,13 @@ export function createContinueAs(ctx: Ctx) {
   return async (incoming: IncomingMessage, outgoing: ServerResponse, path: string): Promise<boolean> => {
     const url = new URL(incoming.url ?? '/', ctx.site.consoleOrigin);
     if (path === '/sign-in' && incoming.method === 'GET') {
-      const next = url.searchParams.get('next');
+      const next = url.searchParams.get('to');
       answerRedirect(outgoing, `/demo${next ? `?next=${encodeURIComponent(next)}` : ''}`);
       return true;
     }
     if (path !== '/demo') return false;
     if (incoming.method === 'POST') await continueAs(ctx, incoming, outgoing);
-    else answerPage(outgoing, ownPath(url.searchParams.get('next')), url.searchParams.has('refused'));
+    else answerPage(outgoing, returnPath(url.searchParams.get('next')), url.searchParams.has('refused'));
     return true;
   };
 }
@@ -47,7 +48,7 @@ async function continueAs(ctx: Ctx, incoming: IncomingMessage, outgoing: ServerR
     'set-cookie',
     `${sessionCookieName(ctx.site.consoleOrigin)}=${token}; Path=/; HttpOnly; SameSite=Lax; Expires=${new Date(expiresAt).toUTCString()}`,
   );
-  answerRedirect(outgoing, ownPath(form.get('next')));
+  answerRedirect(outgoing, returnPath(form.get('next')));
 }
 
 async function readForm(incoming: IncomingMessage): Promise<string> {
@@ -59,14 +60,6 @@ async function readForm(incoming: IncomingMessage): Promise<string> {
     chunks.push(chunk);
   }
   return Buffer.concat(chunks).toString('utf8');
-}
-
-/** A path of this console, whatever was asked for: no other host, no scheme. */
-function ownPath(next: string | null): string {
-  if (!next?.startsWith('/')) return '/';
-  // The URL parser folds backslashes, tabs and doubled slashes the way a browser does; what leaves the origin shows.
-  const url = URL.parse(next, 'http://console.invalid');
-  return url?.origin === 'http://console.invalid' ? url.pathname + url.search : '/';
 }
 
 function answerRedirect(outgoing: ServerResponse, location: string): void {

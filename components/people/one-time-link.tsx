@@ -7,8 +7,8 @@ export function OneTimeLink({ url, expiresAt, whom }: { url: string; expiresAt: 
   return (
     <div className="grid gap-3">
       <Callout tone="success" announce title="The link is ready">
-        Pass it to {whom} yourself, over a way you trust. It works once, until <RelativeTime at={expiresAt} />
-        , and is not shown again.
+        Pass it to {whom} yourself, over a way you trust. It works once, ends <RelativeTime at={expiresAt} />,
+        and is not shown again.
       </Callout>
       <CodeBlock code={url} label="One-time link" wrap />
     </div>

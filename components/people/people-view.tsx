@@ -39,7 +39,7 @@ const columns: DataColumn<PersonRow>[] = [
     id: 'roles',
     header: 'Roles',
     width: '17rem',
-    cell: (person) => <RoleBadges roles={person.roles} waiting={person.waitingRoles} />,
+    cell: (person) => <RoleBadges roles={person.roles} waiting={person.waitingRoles} oneLine />,
   },
   {
     id: 'groups',
@@ -121,6 +121,7 @@ export function PeopleView({
         />
         <Select
           aria-label="Role"
+          className="w-40"
           value={filters.role ?? 'any'}
           onValueChange={(role) => router.replace(href({ role: role === 'any' ? null : role }))}
           options={[
@@ -133,6 +134,7 @@ export function PeopleView({
         />
         <Select
           aria-label="State"
+          className="w-40"
           value={filters.state ?? 'any'}
           onValueChange={(state) => router.replace(href({ state: state === 'any' ? null : state }))}
           options={[

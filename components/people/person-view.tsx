@@ -9,7 +9,6 @@ import { LiveRefresh } from '#components/console/live-refresh.tsx';
 import { PageHeader } from '#components/console/page-header.tsx';
 import { RelativeTime } from '#components/console/relative-time.tsx';
 import { StatePill } from '#components/console/state-pill.tsx';
-import { EmptyState } from '#components/console/states.tsx';
 import { useAction } from '#components/console/use-action.ts';
 import { ApiTokenList } from '#components/settings/api-token-list.tsx';
 import { SessionList } from '#components/settings/session-list.tsx';
@@ -113,11 +112,11 @@ export function PersonView({
         <div className="grid content-start gap-4">
           <Card title="What this person may do">
             {rights.length === 0 ? (
-              <EmptyState boxed={false} level={3} title={isActive ? 'Nothing' : 'Nothing any more'}>
+              <p className="text-fg-2 text-sm">
                 {isActive
-                  ? 'Grant a role to change that.'
-                  : 'Deactivated people cannot sign in and hold no role.'}
-              </EmptyState>
+                  ? 'Nothing yet. Grant a role to change that.'
+                  : 'Nothing any more: deactivated people cannot sign in and hold no role.'}
+              </p>
             ) : (
               <ul className="grid gap-2 text-sm">
                 {rights.map(({ right, from }) => (

@@ -2,7 +2,7 @@
 export function describeUserAgent(userAgent: string | null): string {
   if (!userAgent) return 'Unknown browser';
   const browser =
-    /\b(Edg|OPR|Firefox|Chrome|Safari)\/(\d+)/.exec(
+    /(Edg|OPR|Firefox|Chrome|Safari)\/(\d+)/.exec(
       userAgent.replace(/Chrome\/(\d+)(.*)\b(Edg|OPR)\//, '$3/'),
     ) ?? null;
   const names: Record<string, string> = { Edg: 'Edge', OPR: 'Opera' };
