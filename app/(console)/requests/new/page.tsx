@@ -1,0 +1,45 @@
+import type { Metadata } from 'next';
+import { RequestForm } from '#components/requests/request-form.tsx';
+import { readComposer, readDraftOfAgent, readDraftOfRequest } from '#lib/approvals/read-composer.ts';
+import { notFoundOr } from '../../../not-found-or.ts';
+import { requirePage } from '../../../page-context.ts';
+import { createRequest, editRequest, previewRequest, submitRequest } from '../actions.ts';
+
+export const metadata: Metadata = { title: 'New request' };
+
+/** `?agent=` asks for a change of an active agent, `?from=` asks again with the words of an earlier request. */
+export default async function NewRequestPage({
+  searchParams,
+}: {
+  searchParams: Promise<{ agent?: string; from?: string }>;
+}) {
+  const { ctx } = await requirePage('owner');
+  const { agent, from } = await searchParams;
+  const composer = await readComposer(ctx);
+  const actions = {
+    create: createRequest,
+    edit: editRequest,
+    submit: submitRequest,
+    preview: previewRequest,
+  };
+  if (agent) {
+    const { draft, clientClass } = await notFoundOr(() => readDraftOfAgent(ctx, agent));
+    return (
+      <RequestForm
+        mode={{ kind: 'change', agentId: agent, clientClass }}
+        composer={composer}
+        start={draft}
+        actions={actions}
+      />
+    );
+  }
+  const earlier = from ? await notFoundOr(() => readDraftOfRequest(ctx, from, 'ask again')) : null;
+  return (
+    <RequestForm
+      mode={{ kind: 'new', existingClientId: earlier?.clientId ?? null }}
+      composer={composer}
+      start={earlier?.draft ?? null}
+      actions={actions}
+    />
+  );
+}

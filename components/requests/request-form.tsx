@@ -1,0 +1,510 @@
+'use client';
+
+import { useRouter } from 'next/navigation';
+import { useEffect, useMemo, useRef, useState } from 'react';
+import type { z } from 'zod';
+import { type PurposeDraft, PurposeFields } from '#components/claim/purpose-fields.tsx';
+import { needsJustification } from '#components/claim/tool-picker.tsx';
+import { VerdictPreview } from '#components/claim/verdict-preview.tsx';
+import type { Action } from '#components/console/action.ts';
+import { PageHeader } from '#components/console/page-header.tsx';
+import { useAction } from '#components/console/use-action.ts';
+import { Button } from '#components/ui/button.tsx';
+import { Callout } from '#components/ui/callout.tsx';
+import { Card } from '#components/ui/card.tsx';
+import { Field } from '#components/ui/field.tsx';
+import { type FormError, FormErrorSummary } from '#components/ui/form-error-summary.tsx';
+import { Input } from '#components/ui/input.tsx';
+import { RadioGroup } from '#components/ui/radio-group.tsx';
+import { Select } from '#components/ui/select.tsx';
+import type { CreatedRequest, createRequestInput } from '#lib/approvals/create-request.ts';
+import type { EditedRequest, editRequestInput } from '#lib/approvals/edit-request.ts';
+import type { previewRequestInput, RequestPreview } from '#lib/approvals/preview-request.ts';
+import type { Composer, ComposerDraft } from '#lib/approvals/read-composer.ts';
+import type { SubmittedRequest, submitRequestInput } from '#lib/approvals/submit-request.ts';
+import type { filedClientSchema } from '#lib/registration/file-client.ts';
+import { emptyKey, type KeyDraft, KeyField, parseKeySet } from './key-field.tsx';
+import { type LifetimeDraft, LifetimeField, toLifetimeDraft } from './lifetime-field.tsx';
+import { type ToolsDraft, ToolsField } from './tools-field.tsx';
+
+type Content = ComposerDraft;
+type ClientChoice = z.input<typeof filedClientSchema>;
+type PreviewInput = z.input<typeof previewRequestInput>;
+
+export type RequestFormActions = {
+  create: Action<z.input<typeof createRequestInput>, CreatedRequest>;
+  edit: Action<z.input<typeof editRequestInput>, EditedRequest>;
+  submit: Action<z.input<typeof submitRequestInput>, SubmittedRequest>;
+  preview: Action<PreviewInput, RequestPreview>;
+};
+
+export type RequestFormMode =
+  | { kind: 'new'; existingClientId?: string | null }
+  | { kind: 'change'; agentId: string; clientClass: string }
+  | {
+      kind: 'edit';
+      requestId: string;
+      label: string;
+      state: string;
+      snapshotDigest: string;
+      clientClass: string;
+      changesRequested: { by: string; reason: string } | null;
+    };
+
+type ClientKind = ClientChoice['kind'];
+type Draft = {
+  agentName: string;
+  deputyId: string | null;
+  clientKind: ClientKind;
+  key: KeyDraft;
+  url: string;
+  purpose: PurposeDraft;
+  lifetime: LifetimeDraft;
+  tools: ToolsDraft;
+};
+
+const noDeputy = 'none';
+
+/** One page: which client, what it is for, which tools, for how long; beside it what policy and approvers would do. */
+export function RequestForm({
+  mode,
+  composer,
+  start,
+  actions,
+}: {
+  mode: RequestFormMode;
+  composer: Composer;
+  start: ComposerDraft | null;
+  actions: RequestFormActions;
+}) {
+  const router = useRouter();
+  const [draft, setDraft] = useState(() => firstDraft(mode, start));
+  const [errors, setErrors] = useState<readonly FormError[]>([]);
+  const create = useAction(actions.create);
+  const edit = useAction(actions.edit);
+  const submit = useAction(actions.submit);
+  const problem = create.problem ?? edit.problem ?? submit.problem;
+  const set = (changes: Partial<Draft>) => setDraft((current) => ({ ...current, ...changes }));
+  const clientClass = classOf(mode, draft);
+  const allTools = useMemo(() => composer.servers.flatMap((server) => server.tools), [composer]);
+  const chosen = allTools.filter((tool) => draft.tools.chosen[tool.toolId]);
+  const constraintsOf = new Map(start?.tools.map((tool) => [tool.toolId, tool.constraints]) ?? []);
+  const { preview, isStale } = usePreview(actions.preview, {
+    clientClass,
+    attended: draft.purpose.attended,
+    dataClass: draft.purpose.dataClass,
+    tools: chosen.map(({ toolId }) => ({ toolId })),
+  });
+
+  const answered: readonly FormError[] = (problem?.issues ?? []).map(({ path, message }) => ({
+    name: fieldOf(path, chosen),
+    message,
+  }));
+  const shown = errors.length > 0 ? errors : answered;
+  const byField = Object.fromEntries(
+    shown.flatMap((error) => (error.name ? [[error.name, error.message] as const] : [])),
+  );
+  const toolErrors = {
+    ...(byField.tools ? { tools: byField.tools } : {}),
+    ...Object.fromEntries(
+      Object.entries(byField).flatMap(([name, message]) =>
+        name.startsWith('justification-') ? [[name.slice('justification-'.length), message]] : [],
+      ),
+    ),
+  };
+
+  const content = (): Content => ({
+    agentName: draft.agentName.trim(),
+    deputyId: draft.deputyId,
+    purpose: {
+      task: draft.purpose.task.trim(),
+      systems: draft.purpose.systems
+        .split(',')
+        .map((system) => system.trim())
+        .filter(Boolean),
+      dataClass: draft.purpose.dataClass,
+      attended: draft.purpose.attended,
+      endCondition: draft.purpose.endCondition.trim(),
+      ticket: draft.purpose.ticket.trim() || null,
+    },
+    lifetimeSeconds: draft.lifetime.seconds ?? 0,
+    tools: chosen.map((tool) => ({
+      toolId: tool.toolId,
+      justification: draft.tools.chosen[tool.toolId]?.justification.trim() ?? '',
+      constraints: constraintsOf.get(tool.toolId) ?? [],
+      toolSetVersionId: draft.tools.sets[tool.toolId] ?? null,
+    })),
+  });
+
+  function send(submitNow: boolean) {
+    const found = check(mode, draft, chosen);
+    setErrors(found);
+    if (found.length > 0) return;
+    const open = ({ id }: { id: string }) => router.push(`/requests/${id}`);
+    if (mode.kind === 'edit') {
+      const { requestId, snapshotDigest } = mode;
+      edit.run({ requestId, snapshotDigest, ...content() }, (output) => {
+        if (submitNow && mode.state !== 'submitted') submit.run({ requestId }, open);
+        else open(output);
+      });
+    } else if (mode.kind === 'change') {
+      create.run({ kind: 'change', agentId: mode.agentId, submit: submitNow, ...content() }, open);
+    } else {
+      const client = toClient(mode, draft);
+      if (client) create.run({ kind: 'new', client, submit: submitNow, ...content() }, open);
+    }
+  }
+
+  const pending = create.pending || edit.pending || submit.pending;
+  const words = wordsFor(mode);
+  return (
+    <form
+      noValidate
+      onSubmit={(event) => {
+        event.preventDefault();
+        send(true);
+      }}
+      className="grid gap-5"
+    >
+      <PageHeader title={words.title} crumbs={words.crumbs} description={words.description} />
+      <div className="grid gap-5 xl:grid-cols-[minmax(0,1fr)_20rem] xl:items-start">
+        <div className="grid min-w-0 gap-5">
+          {mode.kind === 'edit' && mode.changesRequested && (
+            <Callout tone="warning" title={`${mode.changesRequested.by} asks for changes`}>
+              <span className="whitespace-pre-wrap break-words">{mode.changesRequested.reason}</span>
+            </Callout>
+          )}
+          {(shown.length > 0 || problem) && (
+            <FormErrorSummary
+              title={problem && shown.length === 0 ? 'This was not saved' : undefined}
+              errors={shown.length > 0 ? shown : [{ message: problem?.detail ?? '' }]}
+              requestId={problem?.code === 'internal' ? problem.requestId : null}
+            />
+          )}
+          <Card title="Agent">
+            <div className="grid gap-4">
+              <div className="grid gap-4 sm:grid-cols-2">
+                <Field
+                  name="agentName"
+                  label="Name"
+                  required
+                  error={byField.agentName}
+                  hint="How you and the approvers will find it"
+                >
+                  <Input
+                    value={draft.agentName}
+                    maxLength={120}
+                    onChange={(event) => set({ agentName: event.target.value })}
+                  />
+                </Field>
+                <Field
+                  name="deputyId"
+                  label="Deputy"
+                  optional
+                  error={byField.deputyId}
+                  hint="Answers for it when you cannot"
+                >
+                  <Select
+                    options={[
+                      { value: noDeputy, label: 'Nobody' },
+                      ...composer.deputies.map((each) => ({ value: each.personId, label: each.displayName })),
+                    ]}
+                    value={draft.deputyId ?? noDeputy}
+                    onValueChange={(value) => set({ deputyId: value === noDeputy ? null : value })}
+                  />
+                </Field>
+              </div>
+              {mode.kind === 'new' && !mode.existingClientId && (
+                <ClientFields draft={draft} set={set} errors={byField} />
+              )}
+              {mode.kind === 'new' && mode.existingClientId && (
+                <p className="text-fg-2 text-sm">
+                  Asks again for the client <code className="break-all text-xs">{mode.existingClientId}</code>
+                  , with the key it has.
+                </p>
+              )}
+            </div>
+          </Card>
+          <Card title="What it is for">
+            <PurposeFields
+              purpose={draft.purpose}
+              onChange={(purpose) => set({ purpose })}
+              errors={byField}
+            />
+          </Card>
+          <Card
+            title="Tools"
+            description="Only what the work needs. Approvers see every tool with what it can do."
+          >
+            <ToolsField
+              servers={composer.servers}
+              toolSets={composer.toolSets}
+              value={draft.tools}
+              onChange={(value) => set({ tools: value })}
+              errors={toolErrors}
+            />
+          </Card>
+          <Card title="For how long">
+            <LifetimeField
+              value={draft.lifetime}
+              onChange={(lifetime) => set({ lifetime })}
+              error={byField.lifetimeSeconds}
+            />
+          </Card>
+        </div>
+        <aside
+          aria-label="Before you submit"
+          className="grid gap-5 xl:sticky xl:top-[calc(var(--header-height)+1.25rem)]"
+        >
+          <Card title="What happens next">
+            <div className="grid gap-4">
+              <VerdictPreview preview={preview} isStale={isStale} />
+              <div className="grid gap-2 border-line border-t pt-4">
+                <Button type="submit" variant="primary" pending={pending}>
+                  {words.send}
+                </Button>
+                {words.save && (
+                  <Button disabled={pending} onClick={() => send(false)}>
+                    {words.save}
+                  </Button>
+                )}
+                <p className="text-fg-3 text-xs">
+                  {chosen.length === 1 ? 'One tool' : `${chosen.length} tools`} chosen. {words.note}
+                </p>
+              </div>
+            </div>
+          </Card>
+        </aside>
+      </div>
+    </form>
+  );
+}
+
+function ClientFields({
+  draft,
+  set,
+  errors,
+}: {
+  draft: Draft;
+  set: (changes: Partial<Draft>) => void;
+  errors: Readonly<Record<string, string>>;
+}) {
+  return (
+    <div className="grid gap-4">
+      <div className="grid gap-1.5">
+        <span className="font-medium text-sm" id="client-kind-label">
+          How it connects
+        </span>
+        <RadioGroup<ClientKind>
+          layout="cards"
+          aria-labelledby="client-kind-label"
+          options={[
+            {
+              value: 'key',
+              label: 'With a key of its own',
+              hint: 'A service or job. Gets short tokens by itself, signed with its key.',
+            },
+            {
+              value: 'metadata document',
+              label: 'As a published client',
+              hint: 'An interactive client described at a URL. You sign in with it after the approval.',
+            },
+            {
+              value: 'carried',
+              label: 'With tokens I carry to it',
+              hint: 'It can do neither. You reveal a token of a few minutes, once per use.',
+            },
+          ]}
+          value={draft.clientKind}
+          onValueChange={(clientKind) => set({ clientKind })}
+        />
+      </div>
+      {draft.clientKind === 'key' && (
+        <KeyField
+          value={draft.key}
+          onChange={(key) => set({ key })}
+          fileName={draft.agentName
+            .trim()
+            .toLowerCase()
+            .replaceAll(/[^a-z0-9]+/g, '-')
+            .replaceAll(/^-|-$/g, '')}
+          error={errors['client.jwks']}
+        />
+      )}
+      {draft.clientKind === 'metadata document' && (
+        <Field
+          name="client.url"
+          label="URL of its metadata document"
+          required
+          error={errors['client.url']}
+          hint="The client’s id is this URL. It is fetched once, now, and what it says is what gets reviewed."
+        >
+          <Input
+            mono
+            type="url"
+            value={draft.url}
+            placeholder="https://client.example/oauth/metadata.json"
+            onChange={(event) => set({ url: event.target.value })}
+          />
+        </Field>
+      )}
+      <Callout title="Claude Code, Cursor, VS Code and other MCP clients">
+        They register by themselves: connect one to a guarded server, and this form opens in your browser with
+        its client filled in.
+      </Callout>
+    </div>
+  );
+}
+
+function wordsFor(mode: RequestFormMode) {
+  if (mode.kind === 'change') {
+    return {
+      title: 'Ask for a change',
+      crumbs: [
+        { label: 'Agents', href: '/agents' },
+        { label: 'Agent', href: `/agents/${mode.agentId}` },
+      ],
+      description:
+        'Say what the agent should have afterwards. Until somebody approves, it keeps what it has.',
+      send: 'Submit for approval',
+      save: 'Save as draft',
+      note: 'Approvers see what widens and what narrows.',
+    };
+  }
+  if (mode.kind === 'new') {
+    return {
+      title: 'New request',
+      crumbs: [{ label: 'Requests', href: '/requests' }],
+      description:
+        'Say what the agent is for and what it needs. It gets nothing until an approver has agreed.',
+      send: 'Submit for approval',
+      save: 'Save as draft',
+      note: 'The agent has no tool before the approval, and never more than you ask for here.',
+    };
+  }
+  const waiting = mode.state === 'submitted';
+  return {
+    title: `Edit ${mode.label}`,
+    crumbs: [
+      { label: 'Requests', href: '/requests' },
+      { label: mode.label, href: `/requests/${mode.requestId}` },
+    ],
+    description: waiting
+      ? 'It keeps waiting, with the new words. Votes on the old ones no longer count.'
+      : 'Each save is a new revision; the earlier ones stay in its history.',
+    send: waiting ? 'Save new revision' : 'Save and submit',
+    save: waiting ? null : 'Save',
+    note: '',
+  };
+}
+
+function firstDraft(mode: RequestFormMode, start: ComposerDraft | null): Draft {
+  return {
+    agentName: start?.agentName ?? '',
+    deputyId: start?.deputyId ?? null,
+    clientKind: 'key',
+    key: emptyKey,
+    url: '',
+    purpose: {
+      task: start?.purpose.task ?? '',
+      systems: start?.purpose.systems.join(', ') ?? '',
+      dataClass: start?.purpose.dataClass ?? 'internal',
+      attended: start?.purpose.attended ?? mode.kind !== 'new',
+      endCondition: start?.purpose.endCondition ?? '',
+      ticket: start?.purpose.ticket ?? '',
+    },
+    lifetime: toLifetimeDraft(start?.lifetimeSeconds ?? 7 * 86_400),
+    tools: {
+      chosen: Object.fromEntries(
+        start?.tools.map((tool) => [tool.toolId, { justification: tool.justification }]) ?? [],
+      ),
+      sets: Object.fromEntries(
+        start?.tools.flatMap((tool) =>
+          tool.toolSetVersionId ? [[tool.toolId, tool.toolSetVersionId]] : [],
+        ) ?? [],
+      ),
+    },
+  };
+}
+
+function classOf(mode: RequestFormMode, draft: Draft): 'interactive' | 'headless service' {
+  if (mode.kind !== 'new') return mode.clientClass === 'interactive' ? 'interactive' : 'headless service';
+  return draft.clientKind === 'metadata document' ? 'interactive' : 'headless service';
+}
+
+function toClient(mode: RequestFormMode, draft: Draft): ClientChoice | null {
+  if (mode.kind === 'new' && mode.existingClientId)
+    return { kind: 'existing', clientId: mode.existingClientId };
+  if (draft.clientKind === 'carried') return { kind: 'carried' };
+  if (draft.clientKind === 'metadata document') return { kind: 'metadata document', url: draft.url.trim() };
+  const jwks = parseKeySet(draft.key.text);
+  return jwks && { kind: 'key', jwks };
+}
+
+function check(
+  mode: RequestFormMode,
+  draft: Draft,
+  chosen: readonly { toolId: string; name: string; class: string; risk: string }[],
+): FormError[] {
+  const errors: FormError[] = [];
+  if (draft.agentName.trim().length < 2)
+    errors.push({ name: 'agentName', message: 'Give the agent a name.' });
+  if (mode.kind === 'new' && !mode.existingClientId) {
+    if (draft.clientKind === 'key' && draft.key.text.trim() === '') {
+      errors.push({
+        name: 'client.jwks',
+        message: draft.key.way === 'make' ? 'Make its key first.' : 'Paste its public key set.',
+      });
+    } else if (draft.clientKind === 'key' && !parseKeySet(draft.key.text)) {
+      errors.push({ name: 'client.jwks', message: 'This is not a JSON key set.' });
+    }
+    if (draft.clientKind === 'metadata document' && !/^https?:\/\//i.test(draft.url.trim())) {
+      errors.push({ name: 'client.url', message: 'Give the URL of its metadata document.' });
+    }
+  }
+  if (draft.purpose.task.trim().length < 10) {
+    errors.push({ name: 'purpose.task', message: 'Say in a sentence what it will do.' });
+  }
+  if (draft.purpose.endCondition.trim().length < 3) {
+    errors.push({ name: 'purpose.endCondition', message: 'Say when the work is done.' });
+  }
+  if (chosen.length === 0) errors.push({ name: 'tools', message: 'Choose at least one tool.' });
+  for (const tool of chosen) {
+    const reason = draft.tools.chosen[tool.toolId]?.justification.trim() ?? '';
+    if (needsJustification(tool) && reason.length < 3) {
+      errors.push({ name: `justification-${tool.toolId}`, message: `Say why ${tool.name} is needed.` });
+    }
+  }
+  if (draft.lifetime.seconds === null || draft.lifetime.seconds < 60) {
+    errors.push({ name: 'lifetimeSeconds', message: 'Choose at least a minute.' });
+  }
+  return errors;
+}
+
+/** The field an issue is about: `tools.2` is a line, which the form shows at the tool. */
+function fieldOf(path: string, chosen: readonly { toolId: string }[]): string | undefined {
+  const line = /^tools\.(\d+)/.exec(path)?.[1];
+  if (line === undefined) return path || undefined;
+  const tool = chosen[Number(line)];
+  return tool ? `justification-${tool.toolId}` : 'tools';
+}
+
+/** Asks a moment after the form stopped changing; an answer to an older form is dropped. */
+function usePreview(call: RequestFormActions['preview'], question: PreviewInput) {
+  const [preview, setPreview] = useState<RequestPreview | null>(null);
+  const [isStale, setStale] = useState(false);
+  const latest = useRef(0);
+  const signature = JSON.stringify(question);
+  useEffect(() => {
+    const turn = ++latest.current;
+    setStale(true);
+    const timer = setTimeout(async () => {
+      const answer = await call(null, JSON.parse(signature) as PreviewInput).catch(() => null);
+      if (turn !== latest.current) return;
+      if (answer?.ok) setPreview(answer.output);
+      setStale(false);
+    }, 350);
+    return () => clearTimeout(timer);
+  }, [signature, call]);
+  return { preview, isStale };
+}
