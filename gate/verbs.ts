@@ -65,6 +65,7 @@ import { requestChanges, requestChangesInput } from '#lib/approvals/request-chan
 import { submitClaim, submitClaimInput } from '#lib/approvals/submit-claim.ts';
 import { submitRequest, submitRequestInput } from '#lib/approvals/submit-request.ts';
 import { withdrawRequest, withdrawRequestInput } from '#lib/approvals/withdraw-request.ts';
+import { beginExport, beginExportInput } from '#lib/audit/export-events.ts';
 import { classifyTools, classifyToolsInput } from '#lib/catalogue/classify-tools.ts';
 import { addServer, addServerInput, editServer, editServerInput } from '#lib/catalogue/servers.ts';
 import { syncServer, syncServerInput } from '#lib/catalogue/sync-server.ts';
@@ -159,6 +160,7 @@ export const verbs = {
   'access.removeGroupMember': verb(groupMemberInput, removeGroupMember),
   'access.signIn': verb(signInInput, signIn),
   'access.signOut': verb(signOutInput, (ctx) => signOut(ctx)),
+  'audit.beginExport': verb(beginExportInput, beginExport),
   'catalogue.addServer': verb(addServerInput, addServer),
   'catalogue.changeToolSet': verb(changeToolSetInput, changeToolSet),
   'catalogue.classifyTools': verb(classifyToolsInput, (ctx, input) =>

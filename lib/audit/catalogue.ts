@@ -69,6 +69,7 @@ export const eventCatalogue = {
   'guard.invite': { version: 1, subject: 'guard', says: 'A join token for a guard was made' },
   'guard.report': { version: 1, subject: 'guard', says: 'A guard reported its condition' },
   'guard.revoke': { version: 1, subject: 'guard', says: 'A guard was revoked' },
+  'history.export': { version: 1, subject: 'history', says: 'A copy of history was taken' },
   'installation.issuance_stop': { version: 1, subject: 'installation', says: 'Issuance was stopped' },
   'installation.issuance_resume': { version: 1, subject: 'installation', says: 'Issuance was resumed' },
   'instance.expire': { version: 1, subject: 'instance', says: 'A quarantined instance expired' },
