@@ -19,6 +19,8 @@ export type ApiEnv = { Bindings: HttpBindings & { caller: Caller; readCookies: b
 export type ApiApp = Hono<ApiEnv>;
 
 const maxBodyBytes = 256 * 1024;
+/** Of operations that take no parameters. */
+const noQuery = z.object({});
 const baseHeaders = {
   'cache-control': 'no-store',
   vary: 'Authorization, Cookie',
@@ -77,13 +79,13 @@ async function answer(gate: Gate, route: ApiRoute, c: Context<ApiEnv>): Promise<
     const body = route.body ? await readJson(c.req.raw) : { value: undefined, bytes: new Uint8Array(0) };
     const input = {
       params: parse(route.params, c.req.param()),
-      query: parse(strict(route.query), queryOf(c.req.raw, route.query)),
+      query: parse(strict(route.query ?? noQuery), queryOf(c.req.raw, route.query)),
       body: parse(strict(route.body), body.value),
     };
     const status = route.status ?? 200;
     const run = async (inner: GateCtx) => ({
       status,
-      body: toJson(route.response.parse(await route.handle(inner, input as never))),
+      text: toJson(route.response.parse(await route.handle(inner, input as never))),
     });
     const key = c.req.header('idempotency-key');
     const done =
@@ -94,7 +96,7 @@ async function answer(gate: Gate, route: ApiRoute, c: Context<ApiEnv>): Promise<
             { key, operation: `${route.method} ${c.req.path}`, body: body.bytes },
             run,
           );
-    return json(done.status, done.body, ctx.traceId);
+    return json(done.status, done.text, ctx.traceId);
   } catch (error) {
     return refuse(gate, ctx, route, error);
   }
@@ -176,12 +178,12 @@ function isList(schema: unknown): boolean {
 }
 
 /** Dates become RFC 3339, `undefined` disappears: exactly what goes over the wire, and what is kept for a repeat. */
-function toJson(value: unknown): unknown {
-  return value === undefined ? null : JSON.parse(JSON.stringify(value));
+function toJson(value: unknown): string {
+  return JSON.stringify(value ?? null);
 }
 
-function json(status: number, body: unknown, traceId: string): Response {
-  return new Response(status === 204 ? null : JSON.stringify(body), {
+function json(status: number, text: string, traceId: string): Response {
+  return new Response(status === 204 ? null : text, {
     status,
     headers: { ...baseHeaders, 'content-type': 'application/json; charset=utf-8', 'x-request-id': traceId },
   });

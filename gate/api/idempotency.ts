@@ -14,7 +14,7 @@ const abandonedSeconds = 60;
 const running = 0;
 const committed = 1;
 
-type Answer = { status: number; body: unknown };
+type Answer = { status: number; text: string };
 
 /**
  * Runs a keyed call at most once (draft-ietf-httpapi-idempotency-key-header). The key's row is marked in the very
@@ -41,7 +41,7 @@ export async function withIdempotency(
     const answer = await run({ ...ctx, db: markingCommit(ctx.db, key) });
     await prisma.idempotencyKey.update({
       where: { key },
-      data: { status: answer.status, response: { body: answer.body } as object },
+      data: { status: answer.status, response: { text: answer.text } },
     });
     return answer;
   } catch (error) {
@@ -75,7 +75,7 @@ async function claim(ctx: GateCtx, key: string, requestHash: string): Promise<An
       tookEffect: true,
     });
   }
-  return { status: row.status, body: (row.response as { body: unknown }).body };
+  return { status: row.status, text: (row.response as { text: string }).text };
 }
 
 /** The same database doors, whose transactions also mark the key's row as committed. */
