@@ -1,5 +1,6 @@
 import type { HttpBindings } from '@hono/node-server';
 import { Hono } from 'hono';
+import { registerAuthzen } from '../authzen.ts';
 import type { Caller, Gate } from '../context.ts';
 import type { FeedHub } from '../guards/feed-hub.ts';
 import { registerGuards } from '../guards/routes.ts';
@@ -20,6 +21,7 @@ export type Register = (app: OAuthApp, gate: Gate) => void;
 /** The endpoints of the issuer host, one file each. */
 const registers: readonly Register[] = [
   registerAuthorize,
+  registerAuthzen,
   registerIntrospect,
   registerJwks,
   registerMetadata,

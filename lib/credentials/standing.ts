@@ -19,6 +19,10 @@ export type BindingStanding = {
   unusedEndsAt: Date;
   /** Granted, still defined as approved, and permitted by policy at issuance: what a token may name. */
   tools: readonly { name: string; risk: string }[];
+  /** Granted and still defined as approved, whatever policy says at issuance. */
+  granted: ReadonlySet<string>;
+  /** The agent as policies see it. */
+  principal: AgentPrincipal;
   /** Whether the binding stays inside what its revision asked for, in tools and in time. */
   withinApproval: boolean;
   /** The event that created it: parent of every issuance. */
@@ -232,6 +236,15 @@ function toStanding(row: StandingRow, now: Date): Standing {
 
 function toBinding(row: StandingRow, binding: BindingJson, now: Date): BindingStanding {
   const asked = new Set(binding.askedTools ?? []);
+  const principal: AgentPrincipal = {
+    id: row.agent_id ?? '',
+    state: row.agent_state,
+    owner: row.owner_id,
+    source: row.source_id,
+    clientClass: row.client_class,
+    attended: binding.purpose?.attended === true,
+    dataClass: binding.purpose?.dataClass ?? 'restricted',
+  };
   return {
     id: binding.id,
     version: binding.version,
@@ -244,7 +257,9 @@ function toBinding(row: StandingRow, binding: BindingJson, now: Date): BindingSt
     firstIssuedAt: toDate(binding.firstIssuedAt),
     expiresAt: toDate(binding.expiresAt),
     unusedEndsAt: new Date(binding.unusedEndsAt),
-    tools: permittedTools(row, binding, now),
+    tools: permittedTools(principal, binding, now),
+    granted: new Set((binding.tools ?? []).map((tool) => tool.name)),
+    principal,
     withinApproval:
       binding.grantedTools.every((name) => asked.has(name)) &&
       binding.lifetimeSeconds <= (binding.askedLifetimeSeconds ?? 0),
@@ -253,16 +268,7 @@ function toBinding(row: StandingRow, binding: BindingJson, now: Date): BindingSt
 }
 
 /** Policy decides at issuance too: a tool it refuses now is not in the token, and comes back when it permits again. */
-function permittedTools(row: StandingRow, binding: BindingJson, now: Date): BindingStanding['tools'] {
-  const agent: AgentPrincipal = {
-    id: row.agent_id ?? '',
-    state: row.agent_state,
-    owner: row.owner_id,
-    source: row.source_id,
-    clientClass: row.client_class,
-    attended: binding.purpose?.attended === true,
-    dataClass: binding.purpose?.dataClass ?? 'restricted',
-  };
+function permittedTools(agent: AgentPrincipal, binding: BindingJson, now: Date): BindingStanding['tools'] {
   return (binding.tools ?? []).filter((tool) => {
     const resource = { serverId: binding.serverId, ...tool } as ToolResource;
     return (
