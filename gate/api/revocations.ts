@@ -1,4 +1,7 @@
 import { z } from 'zod';
+import { pageOf } from '#lib/platform/cursor.ts';
+import { readBlastRadius } from '#lib/revocation/blast-radius.ts';
+import { listRevocations, listRevocationsQuery } from '#lib/revocation/list-revocations.ts';
 import { type Receipt, readReceipt } from '#lib/revocation/receipt.ts';
 import { stopCauses } from '#lib/revocation/stop-agent.ts';
 import { verbs } from '../verbs.ts';
@@ -40,7 +43,64 @@ const receipt = z
   })
   .meta({ id: 'Receipt' });
 
+const blastRadius = z
+  .object({
+    agent: z.object({ id: z.string(), name: z.string(), state: z.string(), ownerName: z.string() }),
+    liveTokens: z.int(),
+    refreshFamilies: z.int(),
+    instances: z.int(),
+    waitingBrowsers: z.int(),
+    openRequests: z.int(),
+    servers: z.array(
+      z.object({
+        serverId: z.string(),
+        name: z.string(),
+        tools: z.array(z.string()),
+        guards: z.array(z.object({ guardId: z.string(), name: z.string(), reachable: z.boolean() })),
+      }),
+    ),
+    lastIssuedAt: z.string().nullable(),
+    lastUsedAt: z.string().nullable(),
+  })
+  .meta({ id: 'BlastRadius' });
+
+const revocationRow = z
+  .object({
+    id: z.string(),
+    effect: z.enum(['suspend', 'revoke']),
+    agent: z.object({ id: z.string(), name: z.string() }),
+    cause: z.string(),
+    reason: z.string(),
+    actorName: z.string(),
+    committedAt: z.string(),
+    closedAt: z.string().nullable(),
+    guardsAsked: z.int(),
+    guardsAcknowledged: z.int(),
+    slowestMs: z.int().nullable(),
+  })
+  .meta({ id: 'Revocation' });
+
 export const revocationRoutes = [
+  defineRoute({
+    method: 'get',
+    path: '/agents/{id}/blast-radius',
+    operationId: 'getBlastRadius',
+    summary: 'Count what suspending or revoking an agent would reach',
+    tag: 'Agents',
+    params: byId,
+    response: blastRadius,
+    handle: (ctx, { params }) => readBlastRadius(ctx, params.id),
+  }),
+  defineRoute({
+    method: 'get',
+    path: '/revocations',
+    operationId: 'listRevocations',
+    summary: 'List stops, newest first',
+    tag: 'Revocations',
+    query: listRevocationsQuery,
+    response: pageOf(revocationRow),
+    handle: (ctx, { query }) => listRevocations(ctx, query),
+  }),
   defineRoute({
     method: 'post',
     path: '/agents/{id}/suspend',

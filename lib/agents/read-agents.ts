@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { hasRole, requirePerson } from '#lib/access/require.ts';
 import type { Ctx } from '#lib/platform/ctx.ts';
 import { NotFound } from '#lib/platform/errors.ts';
+import { agentFilter, agentFilterFields } from './agent-filter.ts';
 import { purposeSchema } from './purpose.ts';
 import { constraintSchema, parseSnapshot } from './snapshot.ts';
 import { agentStates, bindingStateAt } from './states.ts';
@@ -110,6 +111,7 @@ export const listAgentsQuery = z.object({
   scope: z.enum(['mine', 'team', 'all']).default('all'),
   state: z.enum(agentStates as [string, ...string[]]).optional(),
   q: z.string().trim().max(100).optional(),
+  ...agentFilterFields,
   cursor: z.string().max(64).optional(),
   limit: z.coerce.number().int().min(1).max(100).default(25),
 });
@@ -128,6 +130,7 @@ export async function listAgents(ctx: Ctx, query: z.output<typeof listAgentsQuer
       await ownerFilter(db, ctx),
       query.scope === 'mine' ? { ownerId: viewer.personId } : {},
       query.scope === 'team' ? { NOT: { ownerId: viewer.personId } } : {},
+      agentFilter(query, ctx.clock.now()),
       query.q
         ? { name: { contains: query.q.replaceAll(/[\\%_]/g, '\\$&'), mode: 'insensitive' as const } }
         : {},

@@ -1,3 +1,4 @@
+import { maySeeOwnedBy } from '#lib/access/read-people.ts';
 import { hasRole, requirePerson } from '#lib/access/require.ts';
 import { recordEvent } from '#lib/audit/record.ts';
 import type { Ctx } from '#lib/platform/ctx.ts';
@@ -121,7 +122,7 @@ const leaseMs = 5_000;
 
 /** The receipt of one stop. Visible to the agent's owner, approvers, auditors and admins; otherwise `NotFound`. */
 export async function readReceipt(ctx: Ctx, revocationId: string): Promise<Receipt> {
-  const person = requirePerson(ctx);
+  requirePerson(ctx);
   const { prisma } = ctx.db;
   const revocation = await prisma.revocation.findUnique({
     where: { id: revocationId },
@@ -132,8 +133,7 @@ export async function readReceipt(ctx: Ctx, revocationId: string): Promise<Recei
     where: { id: revocation.targetId },
     select: { name: true, ownerId: true },
   });
-  if (agent?.ownerId !== person.personId && !hasRole(person, 'approver', 'auditor', 'admin'))
-    throw new NotFound();
+  if (!(await maySeeOwnedBy(ctx, agent?.ownerId ?? ''))) throw new NotFound();
   const guards = await prisma.guard.findMany({
     where: { id: { in: revocation.acks.map((ack) => ack.guardId) } },
   });
