@@ -94,8 +94,17 @@ export function ClaimView({
         : [],
     ),
   );
-  const set = (changes: Partial<Draft>) => setDraft({ ...draft, ...changes });
+  const set = (changes: Partial<Draft>) => {
+    const next = { ...draft, ...changes };
+    setDraft(next);
+    if (errors.length === 0) return;
+    // What was mended stops being red at once; nothing new turns red while typing.
+    const chosen = tools.filter((tool) => next.chosen[tool.toolId]);
+    const wrong = new Set(check(next, chosen, server).map((error) => error.name));
+    setErrors(errors.filter((error) => wrong.has(error.name)));
+  };
   const client = opened.client.name || opened.client.id;
+  const isRefused = !isStale && preview?.verdict.outcome === 'deny' && chosenTools.length > 0;
 
   function submit() {
     const found = check(draft, chosenTools, server);
@@ -227,7 +236,15 @@ export function ClaimView({
               over="it has stopped waiting; ask anyway and sign in again later"
             />
           </p>
-          <Button type="submit" variant="primary" size="lg" pending={pending}>
+          <Button
+            type="submit"
+            variant="primary"
+            size="lg"
+            pending={pending}
+            disabledReason={
+              isRefused ? 'Policy refuses a tool you chose; see “What happens next”.' : undefined
+            }
+          >
             Ask for approval
           </Button>
         </div>

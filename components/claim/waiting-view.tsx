@@ -127,8 +127,8 @@ function RoomBody({
               {deciders.names.length === 1 ? 'has' : 'have'} been told.
             </p>
           )}
-          <p className="flex flex-wrap items-center gap-x-2 gap-y-1 text-fg-2 text-sm">
-            <Spinner />
+          <p className="flex items-start gap-2 text-fg-2 text-sm">
+            <Spinner className="mt-0.5 shrink-0" />
             <span>
               Your client listens for <Countdown until={room.deadlineAt} totalSeconds={285} over="a moment" />
               . When it is approved in that time, this page goes on by itself.

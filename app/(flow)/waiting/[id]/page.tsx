@@ -1,4 +1,3 @@
-import { redirect } from 'next/navigation';
 import { type Deciders, WaitingView } from '#components/claim/waiting-view.tsx';
 import { describeMissingApprover, readEligibility } from '#lib/approvals/eligible.ts';
 import { loadVisible } from '#lib/approvals/store.ts';
@@ -20,12 +19,17 @@ export default async function WaitingPage({ params, searchParams }: Props) {
   const room = await notFoundOr(() => readWaiting(ctx, id));
   // Going on was tried and refused: say so instead of trying in a circle.
   const isStuck = (await searchParams).stuck !== undefined;
-  if (!isStuck && room.isClaimingSession && (room.state === 'ready' || room.state === 'time is up')) {
-    redirect(`/waiting/${room.id}/continue`);
-  }
+  const goesOn =
+    !isStuck && room.isClaimingSession && (room.state === 'ready' || room.state === 'time is up');
   const isOpen = room.state === 'waiting' || room.state === 'changes requested';
   return (
     <>
+      {/* Never a redirect of the framework's: its router would follow it in the background and waste the one code. */}
+      {goesOn && (
+        <noscript>
+          <meta httpEquiv="refresh" content={`0;url=/waiting/${room.id}/continue`} />
+        </noscript>
+      )}
       {isOpen && (
         <noscript>
           <meta httpEquiv="refresh" content="2" />

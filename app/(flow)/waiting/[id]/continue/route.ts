@@ -4,17 +4,16 @@ import { consoleSite } from '../../../../page-context.ts';
 
 /**
  * Where a wait ends: one navigation to the client, with a code or with the reason there is none (RFC 6749 §4.1.2), by
- * 303 and without telling the client's page where it came from (RFC 9700 §4.2). Other sites cannot send a browser
- * here; without anywhere to go the waiting room says why.
+ * 303 and without telling the client's page where it came from (RFC 9700 §4.2). Without anywhere to go the waiting
+ * room says why.
  */
 export async function GET(
   request: Request,
   { params }: { params: Promise<{ id: string }> },
 ): Promise<Response> {
   const { id } = await params;
-  const site = request.headers.get('sec-fetch-site');
   const room = `/waiting/${encodeURIComponent(id)}`;
-  if (site !== null && site !== 'same-origin' && site !== 'none') return goTo(room);
+  if (!isOwnNavigation(request.headers)) return goTo(room);
   try {
     const { location } = await callFlowVerb('registration.continueTransaction', { transactionId: id });
     return goTo(location ?? room);
@@ -22,6 +21,17 @@ export async function GET(
     if (error instanceof DomainError) return goTo(`${room}?stuck`);
     throw error;
   }
+}
+
+/**
+ * A browser of our own page that goes somewhere, as browsers tell (Fetch Metadata): no other site's link, and nothing
+ * fetched in the background, which would take the one code and drop it.
+ */
+function isOwnNavigation(headers: Headers): boolean {
+  const site = headers.get('sec-fetch-site') ?? 'none';
+  const mode = headers.get('sec-fetch-mode') ?? 'navigate';
+  const purpose = headers.get('sec-purpose') ?? headers.get('purpose') ?? '';
+  return (site === 'same-origin' || site === 'none') && mode === 'navigate' && !purpose.includes('prefetch');
 }
 
 function goTo(location: string): Response {
