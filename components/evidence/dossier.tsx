@@ -6,13 +6,48 @@ import { sortFacts } from '#lib/evidence/fact.ts';
 
 export type DossierFact = { kind: string; status: string; value: unknown; method: string };
 
-/** The origin dossier: every fact with how it is known, contradictions first. What a client says stays inert text. */
+/** Facts that matter only when they contradict something; then they are shown with the rest. */
+const minor: ReadonlySet<string> = new Set([
+  'source',
+  'registered from',
+  'opened from',
+  'claimed from',
+  'user agent',
+  'software',
+  'client page',
+]);
+
+/**
+ * The origin dossier: every fact with how it is known, contradictions first, what rarely decides anything folded away.
+ * What a client says of itself stays inert text.
+ */
 export function Dossier({ facts, label = 'Origin' }: { facts: readonly DossierFact[]; label?: string }) {
   if (facts.length === 0)
     return <p className="text-fg-3 text-sm">Nothing is known about where it comes from.</p>;
+  const sorted = sortFacts(facts);
+  const isMinor = (fact: DossierFact) => minor.has(fact.kind) && fact.status !== 'contradicted';
+  const folded = sorted.filter(isMinor);
+  return (
+    <div className="grid gap-2">
+      <Facts facts={sorted.filter((fact) => !isMinor(fact))} label={label} />
+      {folded.length > 0 && (
+        <details className="border-line border-t pt-2">
+          <summary className="min-h-6 cursor-pointer rounded-xs text-fg-2 text-xs">
+            {folded.length} more: addresses, program, pages
+          </summary>
+          <div className="pt-2">
+            <Facts facts={folded} label={`${label}, further facts`} />
+          </div>
+        </details>
+      )}
+    </div>
+  );
+}
+
+function Facts({ facts, label }: { facts: readonly DossierFact[]; label: string }) {
   return (
     <ul aria-label={label} className="grid divide-y divide-line">
-      {sortFacts(facts).map((fact, index) => (
+      {facts.map((fact, index) => (
         // biome-ignore lint/suspicious/noArrayIndexKey: facts keep their order and several may be alike
         <Fact key={index} fact={fact} />
       ))}

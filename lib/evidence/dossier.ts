@@ -225,7 +225,10 @@ function addNameFindings(name: string, add: Add): void {
     );
   }
   const odd = [
-    findings.hiddenCharacters > 0 && `${findings.hiddenCharacters} hidden characters`,
+    findings.hiddenCharacters > 0 &&
+      (findings.hiddenCharacters === 1
+        ? 'a hidden character'
+        : `${findings.hiddenCharacters} hidden characters`),
     findings.bidirectionalControls && 'characters that reverse the reading direction',
     findings.stackedMarks && 'stacked marks',
     findings.mixedScripts && 'mixed alphabets',

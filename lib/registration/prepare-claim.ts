@@ -10,6 +10,7 @@ import type { Vault } from '#lib/platform/crypto.ts';
 import type { Ctx } from '#lib/platform/ctx.ts';
 import { Conflict, Forbidden, Invalid, Unavailable } from '#lib/platform/errors.ts';
 import { newId } from '#lib/platform/ids.ts';
+import { assessText } from '#lib/platform/text.ts';
 import {
   type AuthorizationHandle,
   handleDigest,
@@ -320,16 +321,20 @@ export async function readAmbient(ctx: Ctx, client: KnownClient): Promise<ClaimA
   };
 }
 
-/** At most 80 characters of what it calls itself, or where it lives: only a proposal the owner edits. */
+/**
+ * What the form proposes as the agent's name: what the client calls itself, unless that is dressed up, in which case its
+ * owner has to find a name of their own.
+ */
 export function suggestName(client: KnownClient): string {
-  const name = client.name
-    .replace(/[^\p{L}\p{N}\p{P}\p{Zs}]/gu, ' ')
-    .replace(/\s+/g, ' ')
-    .trim();
-  return (name || (client.kind === 'metadata document' ? new URL(client.id).host : 'MCP client')).slice(
-    0,
-    80,
-  );
+  const { vendor, hiddenCharacters, mixedScripts, stackedMarks, instructionLike } = assessText(client.name);
+  const isDressedUp =
+    hiddenCharacters > 0 ||
+    mixedScripts ||
+    stackedMarks ||
+    instructionLike.length > 0 ||
+    (vendor && vendor.kind !== 'names');
+  const name = isDressedUp ? '' : client.name.replace(/\s+/g, ' ').trim();
+  return (name || (client.kind === 'metadata document' ? new URL(client.id).host : '')).slice(0, 80);
 }
 
 export function requireVault(ctx: Ctx): Vault {
