@@ -87,7 +87,7 @@ export function PersonView({
         <div className="grid content-start gap-4">
           <PersonRoles person={person} viewer={viewer} actions={actions} />
           <Card
-            title="Open sessions"
+            title="Sessions"
             description="Where this person is signed in, and the last ones that ended."
             flush
           >

@@ -3,7 +3,7 @@
 import { type FormEvent, useState } from 'react';
 import type { Action } from '#components/console/action.ts';
 import { ActionProblemNote, issueFor } from '#components/console/action-problem.tsx';
-import { RelativeTime } from '#components/console/relative-time.tsx';
+import { ExactTime } from '#components/console/relative-time.tsx';
 import { useAction } from '#components/console/use-action.ts';
 import { Button } from '#components/ui/button.tsx';
 import { Callout } from '#components/ui/callout.tsx';
