@@ -100,7 +100,7 @@ export function ClientsView({
             label="Clients"
             rows={groups}
             columns={clientColumns}
-            rowKey={(group) => `${group.fingerprint} ${group.latest.state}`}
+            rowKey={(group) => group.latest.id}
             rowHref={(group) =>
               group.count > 1 && !filter.fingerprint
                 ? hrefWith({ fingerprint: group.fingerprint })

@@ -1,6 +1,7 @@
 import { expireAgents } from '#lib/agents/expire-agents.ts';
 import { expireRequests } from '#lib/approvals/expire-requests.ts';
 import type { Ctx } from '#lib/platform/ctx.ts';
+import { checkMetadataDocuments } from '#lib/registration/document-versions.ts';
 import { endUnclaimedQuarantines } from '#lib/registration/end-quarantine.ts';
 import { compareState } from './compare-state.ts';
 import { deliverDue, deliverMessage } from './deliver-message.ts';
@@ -14,6 +15,7 @@ export type Task = (ctx: Ctx, payload: unknown, services: Services) => Promise<u
 
 /** Every task by its name. Verbs enqueue them with `graphile_worker.add_job` in their own transaction. */
 export const tasks = {
+  'check-documents': checkMetadataDocuments,
   'compare-state': compareState,
   'deliver-due': deliverDue,
   'deliver-message': deliverMessage,
@@ -29,6 +31,7 @@ export type TaskName = keyof typeof tasks;
 
 /** When tasks run by themselves (crontab syntax, UTC). A run missed while nothing was running is made up once. */
 export const schedule: readonly { task: TaskName; match: string; missed?: 'once' }[] = [
+  { task: 'check-documents', match: '*/13 * * * *' },
   { task: 'compare-state', match: '7 * * * *' },
   { task: 'deliver-due', match: '* * * * *' },
   { task: 'end-quarantines', match: '* * * * *' },

@@ -1,3 +1,4 @@
+import { requireSystem } from '#lib/access/require.ts';
 import { notify } from '#lib/audit/notify.ts';
 import { recordEvent } from '#lib/audit/record.ts';
 import type { RegisteredMetadata } from '#lib/oauth/client-metadata.ts';
@@ -85,6 +86,7 @@ export async function noteDocumentVersion(ctx: Ctx, client: KnownClient): Promis
 
 /** Fetches again every document somebody's approval rests on and notes what changed. For the jobs; bounded a run. */
 export async function checkMetadataDocuments(ctx: Ctx): Promise<{ checked: number; changed: number }> {
+  requireSystem(ctx);
   const rows = await ctx.db.prisma.client.findMany({
     where: { kind: 'metadata document', forgottenAt: null, instances: { some: { state: 'active' } } },
     select: { id: true },

@@ -178,6 +178,16 @@ export async function listClientGroups(
   query: ClientsQuery,
 ): Promise<{ groups: ClientGroup[]; nextCursor: string | null }> {
   const page = await listClients(ctx, query);
+  if (query.fingerprint) {
+    // Somebody opened the group to see its members.
+    const groups = page.items.map((latest) => ({
+      fingerprint: latest.fingerprint,
+      latest,
+      count: 1,
+      sources: 1,
+    }));
+    return { groups, nextCursor: page.nextCursor };
+  }
   const grouped = Map.groupBy(page.items, (item) => `${item.fingerprint} ${item.state}`);
   const counts = await ctx.db.prisma.client.groupBy({
     by: ['fingerprint'],
