@@ -2,7 +2,7 @@
 
 import { Radio } from '@base-ui/react/radio';
 import { RadioGroup as BaseRadioGroup } from '@base-ui/react/radio-group';
-import type { ReactNode } from 'react';
+import { type ReactNode, useId } from 'react';
 import { cn } from './cn.ts';
 import { useFieldId } from './field.tsx';
 
@@ -34,6 +34,7 @@ export function RadioGroup<Value extends string>({
   onValueChange?: (value: Value) => void;
 }) {
   const id = useFieldId();
+  const labelId = useId();
   return (
     <BaseRadioGroup
       id={id}
@@ -57,13 +58,17 @@ export function RadioGroup<Value extends string>({
         >
           <Radio.Root
             value={option.value}
+            // Inside a field a radio would otherwise be named by the field's question instead of its own answer.
+            aria-labelledby={`${labelId}-${option.value}`}
             disabled={option.disabled}
             className="relative m-0.5 flex size-4 items-center justify-center rounded-full border border-line-control bg-surface transition-colors after:absolute after:-inset-1 data-checked:border-ink data-invalid:border-danger data-checked:bg-ink data-disabled:opacity-55 group-hover/radio:not-data-disabled:border-fg-2"
           >
             <Radio.Indicator className="forced-fill size-1.5 rounded-full bg-on-ink data-unchecked:hidden" />
           </Radio.Root>
           <span className="min-w-0 text-sm">
-            <span className={cn(option.hint && 'font-medium')}>{option.label}</span>
+            <span id={`${labelId}-${option.value}`} className={cn(option.hint && 'font-medium')}>
+              {option.label}
+            </span>
             {option.hint && <span className="block text-fg-3 text-xs">{option.hint}</span>}
           </span>
         </label>
