@@ -1,6 +1,5 @@
 'use client';
 
-import { keepPreviousData, useQuery } from '@tanstack/react-query';
 import { FileInput, Plus } from 'lucide-react';
 import { useRouter } from 'next/navigation';
 import { type DataColumn, DataTable } from '#components/console/data-table.tsx';
@@ -19,6 +18,7 @@ import { Select } from '#components/ui/select.tsx';
 import { LinkTabs } from '#components/ui/tabs.tsx';
 import type { RequestPage, RequestRow } from '#lib/approvals/views.ts';
 import { type RequestsAddress, requestsHref, requestsQuery } from './queries.ts';
+import { useKeptQuery } from './use-kept-query.ts';
 
 const states = [
   'draft',
@@ -46,11 +46,7 @@ export function RequestsView({
 }) {
   const router = useRouter();
   useLive(['requests']);
-  const query = useQuery({
-    ...requestsQuery(address),
-    initialData: initial,
-    placeholderData: keepPreviousData,
-  });
+  const query = useKeptQuery<RequestPage>(requestsQuery(address), initial);
   const page = query.data;
   const filtered = Boolean(address.state || address.q);
   const total = Object.values(page.counts).reduce((sum, count) => sum + count, 0);
@@ -131,7 +127,6 @@ export function RequestsView({
           columns={columnsFor(address.scope)}
           rowKey={(row) => row.id}
           rowHref={(row) => `/requests/${row.id}`}
-          stale={query.isPlaceholderData}
           empty={
             filtered ? (
               <EmptyByFilter noun="requests" clearHref={requestsHref({ scope: address.scope })} />

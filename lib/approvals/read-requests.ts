@@ -125,9 +125,23 @@ export async function listQueue(ctx: Ctx, view: QueueView): Promise<QueueRow[]> 
   return shown.sort((a, b) => compareUrgency(a, b, now));
 }
 
-/** How many requests wait for the actor's decision: the badge of the navigation. */
+/** How many requests wait for the actor's decision. */
 export async function countWaiting(ctx: Ctx): Promise<number> {
-  return hasRole(ctx.actor, 'approver') ? (await listQueue(ctx, 'waiting')).length : 0;
+  if (!hasRole(ctx.actor, 'approver')) return 0;
+  // Every page asks; most of the time nothing waits, and one count says so.
+  const submitted = await ctx.db.prisma.registrationRequest.count({ where: { state: 'submitted' } });
+  return submitted === 0 ? 0 : (await listQueue(ctx, 'waiting')).length;
+}
+
+/** The numbers of the navigation: what waits for the actor's decision, and for their answer as an owner. */
+export async function readBadges(ctx: Ctx): Promise<{ review: number; requests: number }> {
+  const person = requirePerson(ctx);
+  const requests = hasRole(ctx.actor, 'owner')
+    ? await ctx.db.prisma.registrationRequest.count({
+        where: { ownerId: person.personId, state: 'changes requested' },
+      })
+    : 0;
+  return { review: await countWaiting(ctx), requests };
 }
 
 function compareUrgency(a: QueueRow, b: QueueRow, now: string): number {
