@@ -5,6 +5,7 @@ import {
   House,
   type LucideIcon,
   MonitorSmartphone,
+  OctagonX,
   ScrollText,
   Server,
   Settings,
@@ -60,6 +61,7 @@ const groups: ReadonlyArray<{ label: string | null; items: ReadonlyArray<NavItem
   {
     label: 'Record',
     items: [
+      { label: 'Revocations', href: '/revocations', icon: OctagonX, roles: EVERYONE },
       { label: 'Audit', href: '/audit', icon: ScrollText, roles: EVERYONE },
       { label: 'People', href: '/people', icon: Users, roles: ['auditor', 'admin'] },
       { label: 'Settings', href: '/settings', icon: Settings, roles: EVERYONE },
