@@ -86,8 +86,7 @@ function NewToken({ apiUrl, createApiToken }: { apiUrl: string; createApiToken: 
       {created ? (
         <div className="grid gap-3 text-sm">
           <Callout tone="warning" title="Store it now">
-            Only a digest is kept, so nobody can show it again. It ends{' '}
-            <RelativeTime at={created.expiresAt} />.
+            Only a digest is kept, so nobody can show it again. It ends <ExactTime at={created.expiresAt} />.
           </Callout>
           <CodeBlock code={created.token} label="API token" wrap />
           <CodeBlock
