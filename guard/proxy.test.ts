@@ -698,15 +698,13 @@ describe('sessions and streams', () => {
 describe('tasks', () => {
   const begin = async (bearer: string, taskId: string) => {
     upstream.answer = (request, response) =>
-      response
-        .writeHead(200, { 'content-type': 'application/json' })
-        .end(
-          JSON.stringify({
-            jsonrpc: '2.0',
-            id: JSON.parse(request.body).id,
-            result: { task: { taskId, status: 'working' } },
-          }),
-        );
+      response.writeHead(200, { 'content-type': 'application/json' }).end(
+        JSON.stringify({
+          jsonrpc: '2.0',
+          id: JSON.parse(request.body).id,
+          result: { task: { taskId, status: 'working' } },
+        }),
+      );
     const headers = { ...usual(), authorization: `Bearer ${bearer}` };
     await send({ headers, body: rpc('tools/call', { name: 'read', arguments: {}, task: { ttl: 1 } }) });
     upstream.answer = answerOk;

@@ -432,12 +432,16 @@ export class ResourceGuard {
       // Writing took time, in which the authority may have ended.
       const now = this.#feed.current(this.serverId);
       const still = now && resolvePrincipal(principal.claims, now, this.#feed.floors(), at.getTime());
-      if (!now) return unavailableAnswer(message.id);
-      if (!still || 'code' in still)
-        return challengeAnswer(this.#metadataUrl(), {
-          error: 'invalid_token',
-          text: 'The approval has ended.',
+      if (!still || 'code' in still) {
+        this.#reporter.record({
+          kind: 'completed',
+          serverId: this.serverId,
+          evaluationId,
+          outcome: 'cut',
+          durationMs: 0,
         });
+        return this.#answerCut({ kind: 'agent', principal }, message.id);
+      }
     } else {
       this.#reporter.record({ ...facts, outcome: 'accepted' });
     }
@@ -539,7 +543,7 @@ export class ResourceGuard {
     } catch {
       const cut = under.wasCut();
       finish(cut ? 'cut' : 'failed');
-      if (cut) return this.#answerCut(id);
+      if (cut) return this.#answerCut(caller, id);
       return this.#unreachable(message, modern);
     }
   }
@@ -727,8 +731,9 @@ export class ResourceGuard {
   }
 
   /** The authority ended while the call was under way; its result is not for this caller any more. */
-  #answerCut(id: RequestId | null): GuardResponse {
+  #answerCut(caller: Caller, id: RequestId | null): GuardResponse {
     if (!this.#feed.lease.live()) return unavailableAnswer(id);
+    if (caller.kind === 'agent') this.#feed.noteRefused(this.serverId, caller.principal.agent.id);
     return challengeAnswer(this.#metadataUrl(), {
       error: 'invalid_token',
       text: 'The approval ended during the call.',
@@ -778,7 +783,7 @@ export class ResourceGuard {
     } catch {
       under.end();
       return under.wasCut()
-        ? this.#answerCut(null)
+        ? this.#answerCut(caller, null)
         : plainAnswer(502, 'The MCP server behind the guard cannot be reached.');
     }
   }
