@@ -4,6 +4,7 @@ import { readToolFacts, toBindingFacts } from '#lib/agents/publish-server-change
 import { readPublishedJwks } from '#lib/credentials/signing-keys.ts';
 import type { Ctx } from '#lib/platform/ctx.ts';
 import type { Tx } from '#lib/platform/db.ts';
+import { Unavailable } from '#lib/platform/errors.ts';
 import { policySliceOf } from '#lib/policy/policies.ts';
 
 /**
@@ -108,11 +109,13 @@ export async function readHeads(ctx: Pick<Ctx, 'db'>): Promise<FeedHeads> {
              FROM installation i WHERE i.id = 1`,
   });
   const [row] = rows;
+  // Without it there is no clock to vouch by either.
+  if (!row) throw new Unavailable('The installation is not set up yet.');
   return {
-    generation: row?.generation ?? 1,
-    issuerEpoch: row?.issuer_epoch ?? 1,
-    heads: new Map(Object.entries(row?.heads ?? {}).map(([id, head]) => [id, Number(head)])),
-    checkpoint: row?.checkpoint ?? null,
-    databaseTimeMs: Number(row?.now_ms ?? 0),
+    generation: row.generation,
+    issuerEpoch: row.issuer_epoch,
+    heads: new Map(Object.entries(row.heads ?? {}).map(([id, head]) => [id, Number(head)])),
+    checkpoint: row.checkpoint,
+    databaseTimeMs: Number(row.now_ms),
   };
 }
