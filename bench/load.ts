@@ -19,7 +19,11 @@ async function shoot(target: Target, inFlight: number, seconds: number): Promise
   const failed = result.errors + result.timeouts + result.non2xx;
   if (failed > 0) {
     const shot = target.next();
-    const answer = await fetch(target.url + shot.path, { method: shot.method, headers: shot.headers, body: shot.body });
+    const answer = await fetch(target.url + shot.path, {
+      method: shot.method,
+      headers: shot.headers,
+      body: shot.body,
+    });
     console.error(`one such answer: ${answer.status} ${(await answer.text()).slice(0, 500)}`);
     throw new Error(`${target.url}: ${failed} of ${result.requests.total} requests failed`);
   }

@@ -85,7 +85,7 @@ const provider = new Provider(issuer, {
   clients: JSON.parse(process.env.PEER_CLIENTS ?? '[]'),
   cookies: { keys: ['bench only, no cookie is ever set'] },
   clientDefaults: { id_token_signed_response_alg: 'ES256' },
-  scopes: ['mcp'],
+  scopes: ['openid', 'offline_access', 'mcp'],
   clientAuthMethods: ['none', 'client_secret_basic', 'client_secret_post', 'private_key_jwt'],
   features: {
     devInteractions: { enabled: false },

@@ -69,7 +69,8 @@ export async function listenToFeed(ctx: Ctx): Promise<Listening> {
       heads.set(serverId, BigInt(sequence));
       hear(denied, value, clock.monotonicMs());
     }
-    forget();
+    // Single credentials that ended change nothing a standing or a key ring says.
+    if (rows.some(({ value }) => value.kind !== 'credentials.ended')) forget();
   }
 
   async function connect(): Promise<void> {
@@ -78,8 +79,8 @@ export async function listenToFeed(ctx: Ctx): Promise<Listening> {
     opening.on('end', () => lost(opening));
     opening.on('notification', ({ channel, payload }) => {
       if (channel === 'countersign_feed') {
-        forget();
         if (payload) void catchUp(payload).catch(() => forget());
+        else forget();
       } else if (concernsStandings(payload)) {
         forget();
       }
