@@ -67,6 +67,9 @@ export const registerRegister: Register = (app, gate) => {
       });
     } catch (error) {
       if (!(error instanceof DomainError)) throw error;
+      if (error.code === 'unavailable') {
+        gate.log.error({ err: error, traceId: c.env.caller.traceId }, 'a registration could not be stored');
+      }
       return toErrorResponse(registrationRefusal(error), crossOriginHeaders);
     }
   });

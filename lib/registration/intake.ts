@@ -25,6 +25,8 @@ const quietShare = 0.1;
 const leaseSeconds = 5;
 const recountSeconds = 30;
 
+export type Source = { prefix: string; isAccepted: boolean };
+
 export type IntakeRefusal = 'network' | 'source' | 'everyone';
 
 /**
@@ -36,6 +38,7 @@ export class Intake {
   readonly #db: Db;
   readonly #clock: Clock;
   readonly #limits: IntakeLimits;
+  readonly #sources = new Map<string, Source>();
   readonly #leases = new Map<string, { tokens: number; untilMs: number }>();
   readonly #exhausted = new Map<string, number>();
   readonly #recent = new Map<string, { count: number; untilMs: number }>();
@@ -50,23 +53,34 @@ export class Intake {
     this.#limits = limits;
   }
 
-  accepts(address: string | null): boolean {
-    return isInRanges(address, this.#limits.networks);
+  /** The network an address is counted by, and whether registration is taken from it. Remembered: callers come back. */
+  sourceOf(address: string | null): Source {
+    const key = address ?? '';
+    let source = this.#sources.get(key);
+    if (!source) {
+      source = { prefix: sourcePrefix(address), isAccepted: isInRanges(address, this.#limits.networks) };
+      if (this.#sources.size >= 5_000) this.#sources.clear();
+      this.#sources.set(key, source);
+    }
+    return source;
   }
 
   /**
    * Takes one registration out of the budgets of its source and of everyone. Throws `LimitExceeded` with
    * `retryAfterSeconds` and `refusal`.
    */
-  async admit(address: string | null): Promise<void> {
-    const source = sourcePrefix(address);
+  async admit(source: string): Promise<void> {
     const { perSourcePerMinute, perMinute } = this.#limits;
     const isQuiet = this.#countTry(source) <= Math.max(1, perMinute * reservedShare * quietShare);
-    if (!(await this.#take(`register:${source}`, perSourcePerMinute)))
+    if (
+      !(
+        this.#takeLeased(`register:${source}`) || (await this.#take(`register:${source}`, perSourcePerMinute))
+      )
+    )
       throw this.#over('source', perSourcePerMinute);
     const common = perMinute * (1 - reservedShare);
     if (
-      !(await this.#take('register', common)) &&
+      !(this.#takeLeased('register') || (await this.#take('register', common))) &&
       !(isQuiet && (await this.#take('register:reserve', perMinute * reservedShare)))
     ) {
       throw this.#over('everyone', perMinute);
@@ -74,8 +88,7 @@ export class Intake {
   }
 
   /** Makes room for one more unclaimed row of this source, ending the oldest of the noisiest source if it must. */
-  async makeRoom(ctx: Ctx, address: string | null): Promise<void> {
-    const source = sourcePrefix(address);
+  async makeRoom(ctx: Ctx, source: string): Promise<void> {
     if (this.#clock.monotonicMs() - this.#countedAtMs > recountSeconds * 1000) await this.#recount();
     const { maxUnclaimed, maxUnclaimedPerSource } = this.#limits;
     while (
@@ -122,13 +135,16 @@ export class Intake {
     return noisiest;
   }
 
+  /** A token this process already holds; asks nobody. */
+  #takeLeased(key: string): boolean {
+    const lease = this.#leases.get(key);
+    if (!lease || lease.tokens <= 0 || this.#clock.monotonicMs() >= lease.untilMs) return false;
+    lease.tokens--;
+    return true;
+  }
+
   async #take(key: string, perMinute: number): Promise<boolean> {
     const nowMs = this.#clock.monotonicMs();
-    const lease = this.#leases.get(key);
-    if (lease && lease.tokens > 0 && nowMs < lease.untilMs) {
-      lease.tokens--;
-      return true;
-    }
     if ((this.#exhausted.get(key) ?? 0) > nowMs) return false;
     const burst = Math.max(1, perMinute * 2);
     const block = Math.max(1, Math.floor(burst / 20));

@@ -1,3 +1,4 @@
+import type { Decision } from '#guard/decide/index.ts';
 import { insertEvents, toEventRow } from '#lib/audit/record.ts';
 import { noteAnonymousRefusal } from '#lib/audit/refusals.ts';
 import {
@@ -6,7 +7,6 @@ import {
   toRegisteredMetadata,
   toSoftwareFingerprint,
 } from '#lib/oauth/client-metadata.ts';
-import { sourcePrefix } from '#lib/platform/address.ts';
 import { digestOf } from '#lib/platform/canonical-json.ts';
 import { addSeconds } from '#lib/platform/clock.ts';
 import { randomToken, sha256 } from '#lib/platform/crypto.ts';
@@ -63,30 +63,23 @@ export function createRegistrar(db: Db, intake: Intake): Registrar {
 
   return {
     async registerClient(ctx, metadata) {
-      if (!intake.accepts(ctx.address)) {
+      const { prefix, isAccepted } = intake.sourceOf(ctx.address);
+      if (!isAccepted) {
         noteAnonymousRefusal(ctx, 'register', 'network');
         throw new Forbidden('Registrations are not taken from this network.', { reason: 'network' });
       }
-      await admit(ctx, intake);
+      await admit(ctx, intake, prefix);
       const source = await intakeSource(ctx);
       const now = ctx.clock.now();
-      const decision = decide(
-        'register',
-        {
-          client: { id: '', clientClass: classOf(metadata), redirect: redirectOf(metadata) },
-          sourceId: source.id,
-          at: now,
-        },
-        null,
-      );
+      const decision = judge(classOf(metadata), redirectOf(metadata), source.id, now);
       if (decision.outcome === 'deny') {
         noteAnonymousRefusal(ctx, 'register', 'policy');
         throw new Forbidden(decision.reasons[0]?.text ?? 'Policy does not permit this registration.', {
           reason: 'policy',
         });
       }
-      await intake.makeRoom(ctx, ctx.address);
-      const { row, registered } = toRows(ctx, metadata, source, now, decision.policyVersion);
+      await intake.makeRoom(ctx, prefix);
+      const { row, registered } = toRows(ctx, metadata, prefix, source, now, decision.policyVersion);
       try {
         await write(row);
       } catch (error) {
@@ -99,14 +92,33 @@ export function createRegistrar(db: Db, intake: Intake): Registrar {
   };
 }
 
-async function admit(ctx: Ctx, intake: Intake): Promise<void> {
+async function admit(ctx: Ctx, intake: Intake, prefix: string): Promise<void> {
   try {
-    await intake.admit(ctx.address);
+    await intake.admit(prefix);
   } catch (error) {
     if (error instanceof LimitExceeded)
       noteAnonymousRefusal(ctx, 'register', `budget ${error.detail.refusal}`);
     throw error;
   }
+}
+
+const judged = new Map<string, { decision: Decision; atMs: number }>();
+/** Policy may look at the time, so an answer is good for this long at most, in milliseconds. */
+const judgedForMs = 1_000;
+
+/** What policy says of a registration: a question with few different askers, asked thousands of times a second. */
+function judge(
+  clientClass: string,
+  redirect: ReturnType<typeof redirectOf>,
+  sourceId: string,
+  at: Date,
+): Decision {
+  const key = `${clientClass} ${redirect} ${sourceId}`;
+  const known = judged.get(key);
+  if (known && Math.abs(at.getTime() - known.atMs) < judgedForMs) return known.decision;
+  const decision = decide('register', { client: { id: '', clientClass, redirect }, sourceId, at }, null);
+  judged.set(key, { decision, atMs: at.getTime() });
+  return decision;
 }
 
 /** After a lost connection the commit may or may not have happened: the id tells. */
@@ -132,6 +144,7 @@ const insertClients = `WITH registered AS (
 function toRows(
   ctx: Ctx,
   metadata: ClientMetadata,
+  prefix: string,
   source: IntakeSource,
   now: Date,
   policyVersion: string,
@@ -139,7 +152,6 @@ function toRows(
   const clientId = newId('client');
   const registeredMetadata = toRegisteredMetadata(metadata);
   const metadataDigest = digestOf(registeredMetadata);
-  const prefix = sourcePrefix(ctx.address);
   const needsSecret = metadata.tokenEndpointAuthMethod.startsWith('client_secret_');
   const secret = needsSecret
     ? { value: `css_${randomToken()}`, expiresAt: addSeconds(now, secretLifetimeSeconds) }
