@@ -59,7 +59,7 @@ export type AuditSummary = {
 };
 
 const columns: ReadonlyArray<DataColumn<EventRow>> = [
-  { id: 'at', header: 'Time', width: '12.5rem', cell: (row) => <ExactTime at={row.at} milliseconds /> },
+  { id: 'at', header: 'Time', width: '14rem', cell: (row) => <ExactTime at={row.at} milliseconds /> },
   {
     id: 'event',
     header: 'Event',
@@ -312,7 +312,7 @@ function NewEvents({
     },
   });
   return (
-    <div role="status" className="no-print">
+    <div role="status" className={count > 0 ? 'no-print' : 'sr-only'}>
       {count > 0 && (
         <Button
           size="sm"

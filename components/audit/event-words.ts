@@ -9,6 +9,7 @@ export function eventSentence(kind: string): string {
 export function actorText(event: { actorKind: string; actorName: string; actorId: string | null }): string {
   if (event.actorKind === 'anonymous') return 'Nobody known';
   if (event.actorKind === 'system') return `Countersign${event.actorId ? ` (${event.actorId})` : ''}`;
+  if (event.actorKind === 'guard') return `Guard ${event.actorName || event.actorId || ''}`.trim();
   return event.actorName || event.actorId || event.actorKind;
 }
 

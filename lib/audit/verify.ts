@@ -132,7 +132,7 @@ async function readCheckpoints(
   for (;;) {
     const { rows } = await client.query<{ size: string; root_hash: Buffer; note: string }>({
       name: 'verify checkpoints',
-      text: 'SELECT size::text, root_hash, note FROM audit_checkpoint WHERE size > $1 ORDER BY size LIMIT 5000',
+      text: 'SELECT c.size::text, c.root_hash, c.note FROM audit_checkpoint c WHERE c.size > $1 ORDER BY c.size LIMIT 5000',
       values: [after],
     });
     for (const row of rows) {
