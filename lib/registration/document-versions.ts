@@ -12,6 +12,8 @@ import { changedMembers, materialDigest } from './material-digest.ts';
  * Records a new version of a known metadata document, once, with what changed. Where the change touches anything a
  * decision rested on, every instance reviewed on other metadata is suspended until its owner has it reviewed again;
  * changing back does not lift that. Returns the ids of the instances suspended.
+ *
+ * @anonymous Whoever comes across the change, the record is the system's own, and it only ever takes authority away.
  */
 export async function noteDocumentVersion(ctx: Ctx, client: KnownClient): Promise<string[]> {
   if (!client.hasChanged) return [];
