@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { returnPath } from '#app/return-path.ts';
 import { sessionCookieName } from '#gate/session-cookie.ts';
+import { returnPath } from '#lib/access/return-path.ts';
 import { createHandoff, openSession } from '#lib/access/sessions.ts';
 import type { Ctx } from '#lib/platform/ctx.ts';
 import { newId } from '#lib/platform/ids.ts';

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { systemActor } from '#lib/platform/actor.ts';
 import type { Db } from '#lib/platform/db.ts';
 import { personActor, TestClock, testCtx } from '../../tests/ctx.ts';
 import { createTestDatabase, type TestDatabase } from '../../tests/database.ts';
@@ -257,7 +258,7 @@ describe('revoking', () => {
     expect(await listDueSweeps(ctx())).not.toContain(revocationId);
     clock.advanceSeconds(4);
     expect(await listDueSweeps(ctx())).toContain(revocationId);
-    await sweepRevocation(ctx(), revocationId);
+    await sweepRevocation(ctx(systemActor('sweep')), revocationId);
     const late = await database.db.prisma.credential.findUniqueOrThrow({ where: { id: `late_${agentId}` } });
     expect(late.endCause).toBe('revoked');
     // Swept, but its guard has not answered: the receipt stays open and names it.

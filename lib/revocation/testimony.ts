@@ -8,6 +8,8 @@ import { closeReceipts } from './receipt.ts';
 /**
  * What a guard says it has applied and refused. Testimony of that guard about its own servers: nothing about others
  * is taken from it. A guard that has seen more than this database holds means a restored backup: issuance stops.
+ *
+ * @anonymous The guard is known by the signature its statement carries, which the caller has verified.
  */
 export async function acceptAck(
   ctx: Ctx,
@@ -112,6 +114,8 @@ async function stopIssuance(
  * Stores the records of a report that follow what is already stored, each as an event observed by that guard.
  * Records sent twice are taken once. A gap or a broken chain is stored as a finding and the report still taken: what
  * is missing is the fact worth knowing. Returns the number up to which everything is durable.
+ *
+ * @anonymous The guard is known by the signature its statement carries, which the caller has verified.
  */
 export async function acceptReport(
   ctx: Ctx,

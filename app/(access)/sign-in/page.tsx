@@ -3,7 +3,7 @@ import { SignInView } from '#components/access/sign-in-view.tsx';
 import { BareShell } from '#components/console/shell.tsx';
 import { hasAdmin } from '#lib/access/has-admin.ts';
 import { readPageCtx } from '../../page-context.ts';
-import { returnPath } from '../../return-path.ts';
+import { returnPath } from '#lib/access/return-path.ts';
 import { intentOf } from '../intent.ts';
 
 export const metadata = { title: 'Sign in' };
