@@ -51,18 +51,6 @@ export async function refillBucket(ctx: Pick<Ctx, 'db'>, key: string): Promise<v
   });
 }
 
-/** Removes buckets that are full again: they say nothing. Called by a job. */
-export async function forgetFullBuckets(
-  ctx: Pick<Ctx, 'db' | 'clock'>,
-  olderThanSeconds = 24 * 3600,
-): Promise<number> {
-  const { rowCount } = await ctx.db.hot.query(
-    'DELETE FROM rate_bucket WHERE updated_at < $1::timestamptz - make_interval(secs => $2)',
-    [ctx.clock.now(), olderThanSeconds],
-  );
-  return rowCount ?? 0;
-}
-
 async function secondsUntilToken(ctx: Pick<Ctx, 'db' | 'clock'>, key: string, limit: Limit): Promise<number> {
   const { rows } = await ctx.db.hot.query<{ tokens: number; updated_at: Date }>({
     name: 'rate_bucket_read',
