@@ -1,9 +1,11 @@
 import 'server-only';
-import { createHash, randomBytes } from 'node:crypto';
+import { createHash } from 'node:crypto';
 import type { NextApiRequest, NextApiResponse } from 'next';
 import NextAuth, { type NextAuthOptions } from 'next-auth';
 import Credentials from 'next-auth/providers/credentials';
 import type { VerbOutput } from '#gate/verbs.ts';
+import { randomToken } from '#lib/platform/crypto.ts';
+import { readSignInSecret } from '#lib/platform/env.ts';
 import { readCaller } from '../caller.ts';
 import { callVerb } from '../verbs.ts';
 
@@ -52,15 +54,9 @@ export async function signInWithPassword(given: { email: string; password: strin
   return result;
 }
 
-function secret(): string {
-  const given = process.env.NEXTAUTH_SECRET;
-  if (!given || given.length < 32) throw new Error('NEXTAUTH_SECRET is missing or too short');
-  return given;
-}
-
 function baseOptions(): Omit<NextAuthOptions, 'providers'> {
   return {
-    secret: secret(),
+    secret: readSignInSecret(),
     // Lives inside one request: its cookie is thrown away with the answer.
     session: { strategy: 'jwt', maxAge: 60 },
     pages: { signIn: '/sign-in', error: '/sign-in' },
@@ -74,7 +70,7 @@ function baseOptions(): Omit<NextAuthOptions, 'providers'> {
  * already required that the request comes from a page of this very origin, which says more.
  */
 async function dance(asked: DanceRequest, options: NextAuthOptions): Promise<void> {
-  const csrfToken = randomBytes(32).toString('hex');
+  const csrfToken = randomToken();
   const csrfHash = createHash('sha256').update(`${csrfToken}${options.secret}`).digest('hex');
   const request = {
     method: asked.method,

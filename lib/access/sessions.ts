@@ -55,6 +55,8 @@ export type OpenedSession = { token: string; expiresAt: string; personId: string
 /**
  * Opens a session for a fresh sign-in and returns its token, shown this once and stored as a digest. The hand-over
  * token is used up in the same transaction: of two callers one gets a session, the other `Unauthenticated`.
+ *
+ * @anonymous The one-time hand-over token is the right: whoever holds it has just signed in.
  */
 export async function openSession(
   ctx: Ctx,

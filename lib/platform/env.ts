@@ -414,6 +414,14 @@ export function readConsoleEnvironment(): ConsoleEnvironment {
   };
 }
 
+/** Protects the sign-in exchange of the console. Throws when the start did not give one that can. */
+export function readSignInSecret(): string {
+  const given = process.env.NEXTAUTH_SECRET;
+  if (!given || given.length < shortestSecretLength)
+    throw new Error('NEXTAUTH_SECRET is missing or too short');
+  return given;
+}
+
 /** What every child process needs of this one's environment, and nothing that could hold a secret of ours. */
 export function inheritedEnvironment(): Record<string, string> {
   const names = [
