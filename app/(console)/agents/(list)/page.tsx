@@ -3,7 +3,7 @@ import { type AgentFilters, agentFilterNames } from '#components/agents/types.ts
 import { hasRole } from '#lib/access/require.ts';
 import { readAgentFacets } from '#lib/agents/agent-filter.ts';
 import { listAgents, listAgentsQuery } from '#lib/agents/read-agents.ts';
-import { requirePage } from '../../page-context.ts';
+import { requirePage } from '../../../page-context.ts';
 
 export const metadata = { title: 'Agents' };
 

@@ -2,7 +2,7 @@ import { toServerRow } from '#components/servers/server-row.ts';
 import { ServersView } from '#components/servers/servers-view.tsx';
 import { hasRole } from '#lib/access/require.ts';
 import { listCatalogue } from '#lib/catalogue/read-catalogue.ts';
-import { requirePage } from '../../page-context.ts';
+import { requirePage } from '../../../page-context.ts';
 
 export const metadata = { title: 'Servers & tools' };
 

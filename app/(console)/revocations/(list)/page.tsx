@@ -1,7 +1,7 @@
 import type { RevocationFilters } from '#components/revocations/queries.ts';
 import { RevocationsView } from '#components/revocations/revocations-view.tsx';
 import { listRevocations, listRevocationsQuery } from '#lib/revocation/list-revocations.ts';
-import { requirePage } from '../../page-context.ts';
+import { requirePage } from '../../../page-context.ts';
 
 export const metadata = { title: 'Revocations' };
 
