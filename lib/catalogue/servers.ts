@@ -99,7 +99,7 @@ export async function editServer(ctx: Ctx, input: EditServerInput): Promise<void
   requireRole(ctx, 'admin');
   await withTransaction(ctx, async (tx) => {
     const server = await tx.mcpServer.findUnique({ where: { id: input.serverId } });
-    if (!server || server.state !== 'active') throw new Conflict('This server is not active any more.');
+    if (server?.state !== 'active') throw new Conflict('This server is not active any more.');
     if (input.upstreamUrl && !server.upstreamUrl)
       throw new Invalid('This server is hosted by its guard and has no URL of its own.');
     const vault = ctx.vault;
