@@ -25,7 +25,7 @@ beforeAll(async () => {
     databaseUrl: database.urls.sequencer,
     holder: 'test',
     origin,
-    sign: async (text) => signNote(text, { name: origin, publicKey, privateKey: pair.privateKey }),
+    sign: async (text: string) => signNote(text, { name: origin, publicKey, privateKey: pair.privateKey }),
     clock: systemClock,
     log: console,
   } as never);
