@@ -4,6 +4,7 @@ import { createResourceToken } from '#lib/credentials/resource-tokens.ts';
 import { ensureSigningKeys, killSigningKey, rotateSigningKey } from '#lib/credentials/signing-keys.ts';
 import { systemActor } from '#lib/platform/actor.ts';
 import { randomToken } from '#lib/platform/crypto.ts';
+import { readSnapshot } from '#lib/revocation/read-slice.ts';
 import {
   type ApprovedAgent,
   addTool,
@@ -419,6 +420,12 @@ describe('what ends a token', () => {
     expect(rows.map((row) => row.value)).toMatchObject([
       { kind: 'credentials.ended', tokenIds: [claimsOf(token.access_token).jti], families: [] },
       { kind: 'credentials.ended', tokenIds: [], families: [claimsOf(token.access_token).cs.family] },
+    ]);
+    // A guard that connects only now hears of them too.
+    const snapshot = await readSnapshot(system(), agent.serverId);
+    expect(snapshot?.endedCredentials?.map((each) => each.id)).toEqual([
+      claimsOf(token.access_token).jti,
+      claimsOf(token.access_token).cs.family,
     ]);
   });
 

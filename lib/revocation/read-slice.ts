@@ -31,6 +31,10 @@ export async function readSnapshot(ctx: Ctx, serverId: string): Promise<Snapshot
         distinct: ['agentId'],
         select: { agentId: true },
       });
+      const ended = await tx.feedEntry.findMany({
+        where: { serverId, kind: 'credentials.ended', expiresAt: { gt: ctx.clock.now() } },
+        select: { value: true },
+      });
       const tokenKeys: PublicJwk[] = await readPublishedJwks(tx, ctx, 'token');
       const agents = [];
       for (const { agentId } of agentRows) agents.push(await toAgentFacts(tx as Tx, agentId));
@@ -48,11 +52,18 @@ export async function readSnapshot(ctx: Ctx, serverId: string): Promise<Snapshot
         policy: policySliceOf(serverId),
         tokenKeys: { keys: tokenKeys },
         killedKeys: killed.map((key) => key.kid),
+        endedCredentials: ended.flatMap(({ value }) => {
+          const { tokenIds, families, untilMs } = value as CredentialsEnded;
+          return [...tokenIds, ...families].map((id) => ({ id, untilMs }));
+        }),
       };
     },
     { isolationLevel: 'RepeatableRead', timeout: 20_000 },
   );
 }
+
+/** Credentials that ended before their time; in snapshots for as long as one of them could be presented. */
+type CredentialsEnded = Extract<FeedEntry, { kind: 'credentials.ended' }>;
 
 /** Entries after a sequence, in order, at most `limit`. */
 export async function readEntries(
