@@ -17,7 +17,7 @@ import { Invalid } from '#lib/platform/errors.ts';
 import { newId } from '#lib/platform/ids.ts';
 import { thumbprintsOf } from '#lib/registration/prepare-claim.ts';
 import { requiredApprovals, riskOf } from './risk.ts';
-import { draftSeconds, type RequestKind } from './states.ts';
+import { draftSeconds, quarantineRequestSeconds, type RequestKind } from './states.ts';
 import type { Ambient } from './store.ts';
 import { judgeProposal, type Verdict } from './verdict.ts';
 
@@ -179,7 +179,11 @@ export async function writeRevision(tx: Tx, ctx: Ctx, input: RevisionInput): Pro
     verdict,
     risk: riskOf(chosen),
     requiredApprovals: requiredApprovals(snapshot),
-    expiresAt: earliest([addSeconds(now, draftSeconds), ...present.quarantineEnds]),
+    expiresAt: earliest([
+      addSeconds(now, draftSeconds),
+      ...present.quarantineEnds,
+      ...(input.arriving ? [addSeconds(now, quarantineRequestSeconds)] : []),
+    ]),
   };
 }
 
