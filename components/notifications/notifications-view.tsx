@@ -31,6 +31,7 @@ export function NotificationsView({
   unread,
   nextHref,
   firstHref,
+  maySeeOutgoing,
   markRead,
 }: {
   rows: ReadonlyArray<NotificationRow>;
@@ -38,6 +39,7 @@ export function NotificationsView({
   unread: number;
   nextHref: string | null;
   firstHref: string | null;
+  maySeeOutgoing: boolean;
   markRead: Action<{ notificationIds?: string[] }, { read: number }>;
 }) {
   const { run, pending, problem } = useAction(markRead);
@@ -62,6 +64,9 @@ export function NotificationsView({
         tabs={[
           { value: 'unread', label: 'Unread', href: '/notifications', count: unread },
           { value: 'all', label: 'All', href: '/notifications?show=all' },
+          ...(maySeeOutgoing
+            ? [{ value: 'outgoing', label: 'Outgoing messages', href: '/notifications/messages' }]
+            : []),
         ]}
       />
       {rows.length === 0 ? (

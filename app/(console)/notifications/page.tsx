@@ -36,6 +36,7 @@ export default async function NotificationsPage({ searchParams }: { searchParams
       nextHref={
         page.nextCursor && `${base}${unreadOnly ? '?' : '&'}cursor=${encodeURIComponent(page.nextCursor)}`
       }
+      maySeeOutgoing={ctx.actor.roles.some((role) => role === 'admin' || role === 'auditor')}
       markRead={markNotificationsRead}
     />
   );

@@ -1,0 +1,47 @@
+import { MessagesView } from '#components/notifications/messages-view.tsx';
+import { listDeliveries, listWebhooks } from '#lib/jobs/webhooks.ts';
+import { Invalid } from '#lib/platform/errors.ts';
+import { requirePage } from '../../../page-context.ts';
+import { createWebhook, endWebhook, replayDelivery } from '../actions.ts';
+
+export const metadata = { title: 'Outgoing messages' };
+
+const base = '/notifications/messages';
+
+export default async function MessagesPage({
+  searchParams,
+}: {
+  searchParams: Promise<{ cursor?: string | string[] }>;
+}) {
+  const [{ ctx }, { cursor }] = await Promise.all([requirePage('admin', 'auditor'), searchParams]);
+  const at = typeof cursor === 'string' ? cursor : undefined;
+  const read = (from: string | undefined) => listDeliveries(ctx, { limit: 50, cursor: from });
+  const [webhooks, page] = await Promise.all([
+    listWebhooks(ctx),
+    read(at).catch((error) => (error instanceof Invalid ? read(undefined) : Promise.reject(error))),
+  ]);
+  return (
+    <MessagesView
+      webhooks={webhooks.map((webhook) => ({
+        ...webhook,
+        createdAt: webhook.createdAt.toISOString(),
+        endedAt: webhook.endedAt?.toISOString() ?? null,
+      }))}
+      messages={page.items.map((item) => ({
+        id: item.id,
+        channel: item.channel,
+        destination: item.destination,
+        kind: item.kind,
+        title: item.title,
+        state: item.state,
+        attempts: item.attempts,
+        createdAt: item.createdAt.toISOString(),
+        lastError: item.lastError,
+      }))}
+      firstHref={at ? base : null}
+      nextHref={page.nextCursor && `${base}?cursor=${encodeURIComponent(page.nextCursor)}`}
+      mayEdit={ctx.actor.roles.includes('admin')}
+      actions={{ createWebhook, endWebhook, replayDelivery }}
+    />
+  );
+}
