@@ -76,16 +76,15 @@ export function GuardsView({
       id: 'servers',
       header: 'In front of',
       cell: (guard) => (
-        <span className="flex flex-wrap gap-x-2">
+        <span className="flex max-w-80 flex-wrap gap-x-2.5">
           {guard.servers.map((server) => (
-            <TextLink key={server.id} href={`/servers/${server.id}`} className="relative z-1">
+            <TextLink key={server.id} href={`/servers/${server.id}`} className="whitespace-nowrap">
               {server.name}
             </TextLink>
           ))}
         </span>
       ),
-      width: '16rem',
-      wrap: true,
+      width: '18rem',
     },
     {
       id: 'lag',
