@@ -6,7 +6,13 @@ const bold = (text: string) => (process.stdout.isTTY ? `\u001b[1m${text}\u001b[2
 /** Prints what runs, where, what is weaker than it could be, and, until an admin exists, the link that makes one. */
 export function printBootReport(
   config: Config,
-  facts: { version: string; notes: readonly string[]; startedInMs: number; enrolLink: string | null },
+  facts: {
+    version: string;
+    notes: readonly string[];
+    startedInMs: number;
+    enrolLink: string | null;
+    servers: readonly { name: string; resource: string }[];
+  },
 ): void {
   const lines = [
     '',
@@ -18,6 +24,10 @@ export function printBootReport(
   const weak = weaknessesOf(config);
   if (weak.length > 0)
     lines.push('', ...weak.map((weakness) => red(`  Weaker than it could be: ${weakness}`)));
+  if (facts.servers.length > 0) {
+    lines.push('', '  Guarded MCP servers to connect to:');
+    for (const { name, resource } of facts.servers) lines.push(`    ${name.padEnd(12)} ${resource}`);
+  }
   lines.push('', `  Open ${bold(config.consoleOrigin)}`);
   if (facts.enrolLink) {
     lines.push(

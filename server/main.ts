@@ -84,19 +84,22 @@ async function start(config: Config, log: Logger, running: Running): Promise<voi
 
   const startSecret = config.startSecret ?? randomToken();
   const verbSocket = await verbSocketOf(config, runFolder);
-  let enrolLink: string | null = null;
+  let opened: OpenedGate = { enrolLink: null, servers: [] };
   if (config.role === 'console') await runConsoleHere(config, database, startSecret, verbSocket, running);
   else if (config.role === 'worker') await runWorkerHere(config, database, running);
-  else enrolLink = await runGate(config, database, { startSecret, verbSocket, log, running });
+  else opened = await runGate(config, database, { startSecret, verbSocket, log, running });
   printBootReport(config, {
     version: manifest.version,
     notes,
     startedInMs: performance.now() - startedAt,
-    enrolLink,
+    ...opened,
   });
 }
 
-/** The gate in this process, with console and worker beside it unless they run apart. Returns the first admin's link. */
+/** The first admin's link, until there is one, and the guarded example servers. */
+type OpenedGate = { enrolLink: string | null; servers: readonly { name: string; resource: string }[] };
+
+/** The gate in this process, with console and worker beside it unless they run apart. */
 async function runGate(
   config: Config,
   database: OpenedDatabase,
@@ -106,7 +109,7 @@ async function runGate(
     log,
     running,
   }: { startSecret: string; verbSocket: string; log: Logger; running: Running },
-): Promise<string | null> {
+): Promise<OpenedGate> {
   const db = openDb(database.databaseUrls.gate, gatePoolSizes);
   running.add(() => db.close());
   await checkInstallation(db, config, systemClock);
@@ -163,6 +166,7 @@ async function runGate(
       : {},
   });
   running.add(() => gate.close());
+  let servers: OpenedGate['servers'] = [];
   if (config.examplePort !== null) {
     const isNew = (await db.prisma.mcpServer.count()) === 0;
     const examples = await startExampleServers({
@@ -173,6 +177,7 @@ async function runGate(
       log,
     });
     running.add(examples.stop);
+    servers = examples.servers;
     if (demo) {
       await examples.ready;
       await demo.startDemo(ctx, config.dataFolder);
@@ -181,7 +186,7 @@ async function runGate(
   const child = await starting;
   await worker?.begun();
   if (child) running.add(child.stop);
-  return (await hasAdmin(ctx)) ? null : (await issueFirstAdminLink(ctx)).url;
+  return { enrolLink: (await hasAdmin(ctx)) ? null : (await issueFirstAdminLink(ctx)).url, servers };
 }
 
 async function runConsoleHere(
