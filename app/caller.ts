@@ -1,6 +1,7 @@
 import 'server-only';
-import { headers } from 'next/headers';
+import { cookies, headers } from 'next/headers';
 import { cache } from 'react';
+import { sessionCookieName } from '#gate/session-cookie.ts';
 import type { PersonActor } from '#lib/platform/actor.ts';
 import { equalInConstantTime } from '#lib/platform/crypto.ts';
 import { readConsoleEnvironment } from '#lib/platform/env.ts';
@@ -20,11 +21,13 @@ export type ConsoleCaller = {
  * browser knows; without it the caller is nobody.
  */
 export const readCaller = cache(async (): Promise<ConsoleCaller> => {
-  const given = await headers();
-  const { startSecret } = readConsoleEnvironment();
+  const [given, jar] = await Promise.all([headers(), cookies()]);
+  const { startSecret, consoleOrigin } = readConsoleEnvironment();
   const isFromGate =
     startSecret !== '' && equalInConstantTime(given.get('x-countersign-start') ?? '', startSecret);
-  const viewer = isFromGate ? given.get('x-countersign-viewer') : null;
+  // Signing out renders the next page within the same request, whose introduction still names who has just left.
+  const hasSession = Boolean(jar.get(sessionCookieName(consoleOrigin))?.value);
+  const viewer = isFromGate && hasSession ? given.get('x-countersign-viewer') : null;
   return {
     person: viewer ? parsePerson(viewer) : null,
     address: isFromGate ? given.get('x-countersign-address') : null,

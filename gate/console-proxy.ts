@@ -128,6 +128,8 @@ function responseHeaders(answer: IncomingMessage, isHttps: boolean): Record<stri
   for (const [name, value] of Object.entries(answer.headers)) {
     if (value !== undefined && !isBound(name) && !name.startsWith('x-countersign-')) headers[name] = value;
   }
+  // Whatever the console says nothing about was made for one person at one moment.
+  headers['cache-control'] ??= 'no-store';
   if (isHttps) headers['strict-transport-security'] = 'max-age=31536000';
   return headers;
 }

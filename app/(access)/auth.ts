@@ -23,6 +23,7 @@ type DanceRequest = { method: 'GET' | 'POST'; action: readonly string[]; body: R
 export async function signInWithPassword(given: { email: string; password: string }): Promise<SignInResult> {
   const caller = await readCaller();
   let outcome: SignInResult | null = null;
+  let failure: unknown = null;
   let completed = false;
   const options: NextAuthOptions = {
     ...baseOptions(),
@@ -31,11 +32,17 @@ export async function signInWithPassword(given: { email: string; password: strin
         id: 'credentials',
         credentials: { email: {}, password: {} },
         async authorize() {
-          outcome = await callVerb('access.signIn', given, {
-            sessionToken: null,
-            address: caller.address,
-            userAgent: caller.userAgent,
-          });
+          try {
+            outcome = await callVerb('access.signIn', given, {
+              sessionToken: null,
+              address: caller.address,
+              userAgent: caller.userAgent,
+            });
+          } catch (error) {
+            // next-auth would turn it into a query parameter.
+            failure = error;
+            return null;
+          }
           // Not an identity, only the word that there is one: who it is travels in the hand-over.
           return 'handoff' in outcome ? { id: 'signed-in' } : null;
         },
@@ -48,6 +55,7 @@ export async function signInWithPassword(given: { email: string; password: strin
     },
   };
   await dance({ method: 'POST', action: ['callback', 'credentials'], body: {} }, options);
+  if (failure) throw failure;
   const result = outcome as SignInResult | null;
   if (!result) throw new Error('the sign-in exchange did not reach its check');
   if ('handoff' in result && !completed) throw new Error('the sign-in exchange did not complete');

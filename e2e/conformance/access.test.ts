@@ -74,7 +74,7 @@ beforeAll(async () => {
   await admin.getByLabel('E-mail address').fill('olive@example.test');
   await admin.getByRole('button', { name: 'Make the link' }).click();
   await admin.getByText('The link is ready').waitFor();
-  const link = /http\S+\/enrol#[\w-]+/.exec(
+  const link = /http\S+\/enrol#[\w-]{43}/.exec(
     (await admin.getByRole('dialog').textContent()) ?? '',
   )?.[0] as string;
   const owner = await (await browser.newContext()).newPage();
@@ -281,7 +281,11 @@ describe('a page', () => {
   });
 
   test('64 KB of parameters are refused by their size', async () => {
-    expect((await ask(`/sign-in?to=${'a'.repeat(64 * 1024)}`)).status).toBe(431);
+    // The answer may be lost when the server closes while the client still writes.
+    const refused = await ask(`/sign-in?to=${'a'.repeat(64 * 1024)}`).catch((error) => error.code);
+    expect(refused.status ?? refused).toSatisfy(
+      (seen) => seen === 431 || seen === 'ECONNRESET' || seen === 'EPIPE',
+    );
   });
 
   test.each(['/sign-in', '/people', '/api/auth/callback/credentials', '/enrol'])(
