@@ -2,8 +2,8 @@ import { redirect } from 'next/navigation';
 import { SignInView } from '#components/access/sign-in-view.tsx';
 import { BareShell } from '#components/console/shell.tsx';
 import { hasAdmin } from '#lib/access/has-admin.ts';
-import { readPageCtx } from '../../page-context.ts';
 import { returnPath } from '#lib/access/return-path.ts';
+import { readPageCtx } from '../../page-context.ts';
 import { intentOf } from '../intent.ts';
 
 export const metadata = { title: 'Sign in' };

@@ -1,8 +1,8 @@
 import { signInWithPassword } from '#app/(access)/auth.ts';
 import { startSession } from '#app/(access)/session-cookie.ts';
 import { consoleSite } from '#app/page-context.ts';
-import { returnPath } from '#lib/access/return-path.ts';
 import { isSameOrigin } from '#app/same-origin.ts';
+import { returnPath } from '#lib/access/return-path.ts';
 import { DomainError } from '#lib/platform/errors.ts';
 
 const maxBodyBytes = 16 * 1024;
