@@ -42,7 +42,7 @@ export async function run(): Promise<BenchRow[]> {
       targets: Array.from({ length: guardCount }, () => ({ url: `http://127.0.0.1:${port}/`, headers: {} })),
     });
     await message(bareReaders);
-    guardReaders.send({ targets: await guardTargets(ctx, ours.url, ours.host, serverId) });
+    guardReaders.send({ targets: await guardTargets(ctx, ours, serverId, guardCount) });
     await message(guardReaders);
 
     const ourTimes: number[] = [];
@@ -82,7 +82,12 @@ export async function run(): Promise<BenchRow[]> {
 }
 
 /** Guards of one server, enrolled in the database, each with the signed request that opens its feed. */
-async function guardTargets(ctx: Ctx, url: string, host: string, serverId: string) {
+export async function guardTargets(
+  ctx: Ctx,
+  gate: { url: string; host: string },
+  serverId: string,
+  guardCount: number,
+): Promise<{ url: string; headers: Record<string, string> }[]> {
   const keys = await generateKeyPair('EdDSA', { crv: 'Ed25519', extractable: true });
   const encryption = await generateKeyPair('ECDH-ES', { crv: 'X25519', extractable: true });
   const signingKey = await exportJWK(keys.publicKey);
@@ -90,7 +95,7 @@ async function guardTargets(ctx: Ctx, url: string, host: string, serverId: strin
   const now = ctx.clock.now();
   const guards = Array.from({ length: guardCount }, (_, index) => ({
     id: newId('guard'),
-    name: `bench ${index}`,
+    name: `bench ${serverId} ${index}`,
     thumbprint: randomUUID(),
   }));
   await ctx.db.prisma.guard.createMany({
@@ -114,7 +119,7 @@ async function guardTargets(ctx: Ctx, url: string, host: string, serverId: strin
         .setIssuedAt(iat)
         .setExpirationTime(iat + 60)
         .sign(keys.privateKey);
-      return { url: url + query, headers: { host, authorization: `Guard ${auth}` } };
+      return { url: gate.url + query, headers: { host: gate.host, authorization: `Guard ${auth}` } };
     }),
   );
 }

@@ -13,6 +13,7 @@ const benches: readonly { rows: readonly string[]; long?: boolean; load(): Promi
   { rows: ['decide-cold', 'decide-warm'], load: () => import('./decide.ts') },
   { rows: ['guard-proxy'], load: () => import('./guard-proxy.ts') },
   { rows: ['push'], load: () => import('./push.ts') },
+  { rows: ['revoke-to-refused'], load: () => import('./revoke-to-refused.ts') },
 ];
 
 /**

@@ -89,6 +89,7 @@ async function startBoth(undo: (() => Promise<void>)[]): Promise<Sides> {
     address: '127.0.0.1',
     userAgent: 'bench',
   } as Ctx;
+  await db.prisma.installation.create({ data: { id: 1, issuer, createdAt: systemClock.now() } });
   await ensureSigningKeys(ctx);
   const gate = await startChild('ours.ts', {
     BENCH_PORT: String(ourPort),
