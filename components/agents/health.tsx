@@ -1,4 +1,4 @@
-import { CircleCheck, CirclePause, Clock, Hourglass, MoonStar, TimerOff } from 'lucide-react';
+import { CircleCheck, Clock, MoonStar, TimerOff } from 'lucide-react';
 import { Badge } from '#components/ui/badge.tsx';
 import type { AgentRow } from './types.ts';
 
@@ -22,11 +22,11 @@ const looks = {
   'ends soon': { word: 'Ends soon', tone: 'warning', icon: Clock },
   'never used': { word: 'Never used', tone: 'neutral', icon: MoonStar },
   idle: { word: 'Unused 30 days', tone: 'warning', icon: MoonStar },
-  waiting: { word: 'Waits for approval', tone: 'violet', icon: Hourglass },
-  stopped: { word: 'Stopped', tone: 'neutral', icon: CirclePause },
 } as const;
 
 export function HealthMark({ health }: { health: Health }) {
+  // Its state says it already.
+  if (health === 'waiting' || health === 'stopped') return <span className="text-fg-3">–</span>;
   const { word, tone, icon: Icon } = looks[health];
   return (
     <Badge tone={tone} plain icon={<Icon aria-hidden />}>

@@ -19,6 +19,7 @@ import { Countdown, RelativeTime } from '#components/console/relative-time.tsx';
 import { type Stat, StatRow } from '#components/console/stat.tsx';
 import { StatePill } from '#components/console/state-pill.tsx';
 import { UntrustedText } from '#components/console/untrusted-text.tsx';
+import { formatLatency } from '#components/revocations/latency.ts';
 import { Badge } from '#components/ui/badge.tsx';
 import { Callout } from '#components/ui/callout.tsx';
 import { Card } from '#components/ui/card.tsx';
@@ -373,7 +374,7 @@ function Stops({ stops }: { stops: Stop[] }) {
                   ? `, ${stop.guardsAcknowledged} of ${stop.guardsAsked} guards confirmed`
                   : stop.slowestMs === null
                     ? ''
-                    : `, every guard knew in ${stop.slowestMs} ms`}
+                    : `, every guard knew in ${formatLatency(stop.slowestMs)}`}
               </span>
               <Aside>
                 <RelativeTime at={stop.committedAt} />

@@ -14,6 +14,7 @@ import { Card } from '#components/ui/card.tsx';
 import { DescriptionList } from '#components/ui/description-list.tsx';
 import { LinkButton, TextLink } from '#components/ui/link-button.tsx';
 import { Spinner } from '#components/ui/spinner.tsx';
+import { formatLatency } from './latency.ts';
 import { type GuardAnswer, type ReceiptFacts, receiptQuery } from './receipt.ts';
 
 type Reached = { servers?: { serverId: string; name: string; tools: string[] }[] };
@@ -162,7 +163,7 @@ function Headline({ receipt }: { receipt: ReceiptFacts }) {
             ) : receipt.guards.length === 0 ? (
               'none to tell'
             ) : (
-              `${slowest} ms`
+              formatLatency(slowest)
             )
           }
           hint={
@@ -175,7 +176,7 @@ function Headline({ receipt }: { receipt: ReceiptFacts }) {
         />
         <Figure
           term="First refused call"
-          value={refusals.length > 0 ? `${Math.min(...refusals)} ms after` : 'none came'}
+          value={refusals.length > 0 ? `${formatLatency(Math.min(...refusals))} after` : 'none came'}
           hint={refusals.length > 0 ? 'It tried again and was turned away.' : 'It has not called since.'}
         />
         <Figure
@@ -184,8 +185,8 @@ function Headline({ receipt }: { receipt: ReceiptFacts }) {
           hint={
             lastAccepted
               ? Date.parse(lastAccepted) <= Date.parse(receipt.committedAt)
-                ? `${Date.parse(receipt.committedAt) - Date.parse(lastAccepted)} ms before the stop`
-                : `${Date.parse(lastAccepted) - Date.parse(receipt.committedAt)} ms after the stop was stored`
+                ? `${formatLatency(Date.parse(receipt.committedAt) - Date.parse(lastAccepted))} before the stop`
+                : `${formatLatency(Date.parse(lastAccepted) - Date.parse(receipt.committedAt))} after the stop was stored`
               : undefined
           }
         />
@@ -212,7 +213,7 @@ function GuardLine({ guard }: { guard: GuardAnswer }) {
       <span className="text-fg-2 text-xs sm:text-end">
         {guard.firstRefusedAfterMs === null
           ? 'no call refused yet'
-          : `first refusal ${guard.firstRefusedAfterMs} ms after`}
+          : `first refusal ${formatLatency(guard.firstRefusedAfterMs)} after`}
       </span>
     </li>
   );
@@ -223,7 +224,7 @@ function GuardStatus({ guard }: { guard: GuardAnswer }) {
     case 'acknowledged':
       return (
         <Badge tone="success" plain icon={<CircleCheck aria-hidden />}>
-          Acknowledged after {guard.acknowledgedAfterMs} ms
+          Acknowledged after {formatLatency(guard.acknowledgedAfterMs ?? 0)}
         </Badge>
       );
     case 'asked':

@@ -14,6 +14,7 @@ import { Badge } from '#components/ui/badge.tsx';
 import { Callout } from '#components/ui/callout.tsx';
 import { TextLink } from '#components/ui/link-button.tsx';
 import { LinkTabs } from '#components/ui/tabs.tsx';
+import { formatLatency } from './latency.ts';
 import {
   type RevocationFilters,
   type RevocationPage,
@@ -52,7 +53,7 @@ const columns: DataColumn<RevocationRow>[] = [
       ) : row.slowestMs === null ? (
         <span className="text-fg-3">none asked</span>
       ) : (
-        `all in ${row.slowestMs} ms`
+        `all in ${formatLatency(row.slowestMs)}`
       ),
     align: 'end',
     width: '8.5rem',

@@ -1,4 +1,5 @@
-import { hasRole, requirePerson } from '#lib/access/require.ts';
+import { maySeeOwnedBy } from '#lib/access/read-people.ts';
+import { requirePerson } from '#lib/access/require.ts';
 import type { Ctx } from '#lib/platform/ctx.ts';
 import type { Tx } from '#lib/platform/db.ts';
 import { NotFound } from '#lib/platform/errors.ts';
@@ -89,10 +90,9 @@ export async function measureBlastRadius(
 
 /** What stopping this agent would reach, for the person about to do it. `NotFound` for who may not see the agent. */
 export async function readBlastRadius(ctx: Ctx, agentId: string): Promise<BlastRadius> {
-  const person = requirePerson(ctx);
+  requirePerson(ctx);
   const agent = await ctx.db.prisma.agent.findUnique({ where: { id: agentId }, select: { ownerId: true } });
-  if (agent?.ownerId !== person.personId && !hasRole(person, 'approver', 'auditor', 'admin'))
-    throw new NotFound();
+  if (!agent || !(await maySeeOwnedBy(ctx, agent.ownerId))) throw new NotFound();
   const radius = await measureBlastRadius(ctx.db.prisma, ctx, agentId);
   if (!radius) throw new NotFound();
   return radius;
