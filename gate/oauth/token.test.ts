@@ -485,6 +485,18 @@ describe('what ends a token', () => {
       JSON.parse(Buffer.from(text.split('.')[0] as string, 'base64url').toString()).kid;
     expect(keyId(rotated.access_token)).not.toBe(keyId(token.access_token));
 
+    // The same token spelled otherwise is neither good nor an alarm.
+    const last = rotated.access_token.at(-1) as string;
+    const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';
+    const respelled = rotated.access_token.slice(0, -1) + alphabet[alphabet.indexOf(last) + 1];
+    expect(Buffer.from(respelled.split('.')[2] as string, 'base64url')).toEqual(
+      Buffer.from(rotated.access_token.split('.')[2] as string, 'base64url'),
+    );
+    expect((await client.introspect(await resourceToken(agent), respelled)).json()).toEqual({
+      active: false,
+    });
+    expect(await isActive(agent, rotated.access_token)).toBe(true);
+
     const key = await activeSigningKey(system(), 'token');
     const forged = signCompact(
       key.privateKey,
