@@ -269,7 +269,12 @@ export function RequestForm({
                   </Button>
                 )}
                 <p className="text-fg-3 text-xs">
-                  {chosen.length === 1 ? 'One tool' : `${chosen.length} tools`} chosen. {words.note}
+                  {chosen.length === 0
+                    ? 'No tools'
+                    : chosen.length === 1
+                      ? 'One tool'
+                      : `${chosen.length} tools`}{' '}
+                  chosen. {words.note}
                 </p>
               </div>
             </div>
@@ -297,6 +302,7 @@ function ClientFields({
         </span>
         <RadioGroup<ClientKind>
           layout="cards"
+          className="lg:grid-cols-3"
           aria-labelledby="client-kind-label"
           options={[
             {

@@ -104,7 +104,7 @@ const nameColumn: DataColumn<QueueRow> = {
 const riskColumn: DataColumn<QueueRow> = {
   id: 'risk',
   header: 'Risk',
-  width: '7rem',
+  width: '8.5rem',
   cell: (row) => <RiskMark risk={row.risk} />,
 };
 const ownerColumn: DataColumn<QueueRow> = {
@@ -122,7 +122,7 @@ function waitingColumns(now: number, all: boolean): DataColumn<QueueRow>[] {
     {
       id: 'widens',
       header: 'What widens',
-      width: '13rem',
+      width: '12rem',
       cell: (row) => (
         <span className="inline-flex items-center gap-1.5 text-fg-2">
           {row.contradictions > 0 && (
@@ -137,7 +137,7 @@ function waitingColumns(now: number, all: boolean): DataColumn<QueueRow>[] {
     {
       id: 'due',
       header: 'Due',
-      width: '9rem',
+      width: '11rem',
       cell: (row) =>
         row.browserWaitsUntil ? (
           <span
@@ -149,7 +149,7 @@ function waitingColumns(now: number, all: boolean): DataColumn<QueueRow>[] {
           </span>
         ) : row.reviewDueAt && Date.parse(row.reviewDueAt) < now ? (
           <span className="font-medium text-danger">
-            overdue, <RelativeTime at={row.reviewDueAt} />
+            overdue since <RelativeTime at={row.reviewDueAt} />
           </span>
         ) : (
           <RelativeTime at={row.reviewDueAt} className="text-fg-2" />

@@ -236,8 +236,14 @@ export function ReviewView({
       </p>
       <Banners review={review} latest={latest} edited={edited} held={held} onTakeOver={takeOver} />
 
-      <div className="grid gap-5 xl:grid-cols-[minmax(0,1fr)_22rem] xl:items-start">
-        <div className="grid min-w-0 gap-5">
+      <div className="grid gap-5 xl:grid-cols-[minmax(0,1fr)_22rem] xl:grid-rows-[auto_1fr] xl:items-start">
+        <div className="grid min-w-0 gap-5 xl:col-start-2">
+          <VerdictBox verdict={review.verdict} />
+          <Card title="Origin" description="What we know of the client, and how">
+            <Dossier facts={review.snapshot.evidence} />
+          </Card>
+        </div>
+        <div className="grid min-w-0 gap-5 xl:col-start-1 xl:row-span-2 xl:row-start-1">
           {review.lastApproval && (
             <Card
               flush
@@ -253,7 +259,7 @@ export function ReviewView({
             id="tools"
             title="Tools"
             description={
-              readOnly
+              readOnly || review.kind === 'reinstate'
                 ? `${review.toolLines.length} asked for`
                 : `${kept.length} of ${review.toolLines.length} kept. Clear a box to leave a tool out.`
             }
@@ -339,12 +345,7 @@ export function ReviewView({
             />
           </Card>
         </div>
-
-        <div className="grid min-w-0 gap-5">
-          <VerdictBox verdict={review.verdict} />
-          <Card title="Origin" description="What we know of the client, and how">
-            <Dossier facts={review.snapshot.evidence} />
-          </Card>
+        <div className="grid min-w-0 gap-5 xl:col-start-2">
           <Card title="Votes">
             <Votes review={latest} />
           </Card>
@@ -395,6 +396,7 @@ export function ReviewView({
                 <Button
                   variant="primary"
                   icon={<Scissors aria-hidden />}
+                  className="max-sm:col-span-2"
                   disabledReason={blocked}
                   onClick={() => choose('narrow')}
                 >
@@ -404,6 +406,7 @@ export function ReviewView({
                 <Button
                   variant="primary"
                   icon={<Check aria-hidden />}
+                  className="max-sm:col-span-2"
                   disabledReason={blocked}
                   onClick={() => choose('approve')}
                 >

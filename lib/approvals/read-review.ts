@@ -298,12 +298,30 @@ async function readNames(db: Tx, ids: readonly string[]): Promise<Map<string, st
   return new Map(people.map((person) => [person.id, person.displayName]));
 }
 
-/** What history says about this request, oldest first; comments are shown by themselves. */
+/** The kinds of events that tell a request's story; comments and votes are shown by themselves, tokens by the agent. */
+const tellingKinds: readonly EventKind[] = [
+  'request.create',
+  'request.edit',
+  'request.submit',
+  'request.request_changes',
+  'request.approve',
+  'request.reject',
+  'request.withdraw',
+  'request.expire',
+  'agent.activate',
+  'agent.reinstate',
+  'agent.expire',
+  'binding.create',
+  'binding.end',
+  'client.claim',
+];
+
+/** What history says about this request, oldest first. */
 async function readHistory(db: Tx, requestId: string): Promise<RequestDetail['history']> {
   const events = await db.auditEvent.findMany({
     where: {
       requestRef: requestId,
-      kind: { notIn: ['request.comment', 'agent.create', 'client.register', 'request.vote'] },
+      kind: { in: [...tellingKinds] },
     },
     orderBy: { id: 'asc' },
     take: 200,
