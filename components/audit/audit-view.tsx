@@ -64,14 +64,14 @@ const columns: ReadonlyArray<DataColumn<EventRow>> = [
     id: 'event',
     header: 'Event',
     cell: (row) => (
-      <span className="inline-flex min-w-0 max-w-full items-baseline gap-2">
-        <span className="truncate">{eventSentence(row.kind)}</span>
+      <span className="inline-flex min-w-0 max-w-full items-center gap-2">
+        <span className="shrink-0">{eventSentence(row.kind)}</span>
         {row.outcome === 'refused' && (
           <Badge tone="danger" plain icon={<TriangleAlert aria-hidden />}>
             Refused
           </Badge>
         )}
-        {row.reason && <UntrustedText text={row.reason} className="truncate text-fg-3 text-xs" />}
+        {row.reason && <UntrustedText text={row.reason} className="min-w-0 truncate text-fg-3 text-xs" />}
       </span>
     ),
   },

@@ -1,5 +1,5 @@
 import { Link2, ShieldAlert, ShieldCheck, TriangleAlert } from 'lucide-react';
-import type { ReactNode } from 'react';
+import type { ComponentProps, ReactNode } from 'react';
 import { CopyableId, DigestChip } from '#components/console/copyable-id.tsx';
 import { DiffLine, DiffList } from '#components/console/diff-line.tsx';
 import { LiveRefresh } from '#components/console/live-refresh.tsx';
@@ -12,7 +12,7 @@ import { Card } from '#components/ui/card.tsx';
 import { CodeBlock } from '#components/ui/code-block.tsx';
 import { CopyButton } from '#components/ui/copy-button.tsx';
 import { DescriptionList } from '#components/ui/description-list.tsx';
-import { TextLink } from '#components/ui/link-button.tsx';
+import { TextLink as PlainTextLink } from '#components/ui/link-button.tsx';
 import type { EventDetail, LinkedEvent } from '#lib/audit/read-event.ts';
 import { auditHref } from './address.ts';
 import { actorText, eventSentence, subjectHref } from './event-words.ts';
@@ -206,6 +206,11 @@ export function EventView({ detail, permalink }: { detail: EventDetail; permalin
       </div>
     </div>
   );
+}
+
+/** Links stand below each other here: each keeps a target of 24 px. */
+function TextLink(props: ComponentProps<typeof PlainTextLink>) {
+  return <PlainTextLink {...props} className="inline-flex min-h-6 max-w-full items-center" />;
 }
 
 function named(name: string | null, id: string | null, href: string | null): ReactNode {

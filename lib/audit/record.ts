@@ -108,9 +108,24 @@ export async function recordEvent(
   ctx: Omit<Ctx, 'db' | 'vault' | 'site'>,
   event: EventInput,
 ): Promise<string> {
-  const row = toEventRow(ctx, event);
+  const row = toEventRow(ctx, {
+    ...event,
+    parentIds: event.parentIds ?? (await previousOfRequest(tx, event)),
+  });
   await tx.$executeRawUnsafe(insertEvents('$1'), JSON.stringify([row]));
   return row.id;
+}
+
+/**
+ * A step of a request follows from the step before it, unless its verb names another cause: so that the chain from
+ * registration to decision has no gap. Comments cause nothing.
+ */
+async function previousOfRequest(tx: Tx, event: EventInput): Promise<string[]> {
+  if (!event.requestRef || !event.kind.startsWith('request.')) return [];
+  const rows = await tx.$queryRaw<{ id: string }[]>`
+    SELECT id FROM audit_event WHERE request_ref = ${event.requestRef} AND kind <> 'request.comment'
+     ORDER BY at DESC, id DESC LIMIT 1`;
+  return rows.map((row) => row.id);
 }
 
 /** Columns of `audit_event` an event consists of; the digest covers all the others. */
