@@ -9,7 +9,7 @@ import { BodyTooLarge, mediaTypeOf, readBody } from './body.ts';
 import { readServerCaller } from './callers.ts';
 import { ctxOf, type GateCtx } from './context.ts';
 import { allowCrossOrigin, crossOriginHeaders } from './oauth/answer.ts';
-import type { OAuthEnv, Register } from './oauth/app.ts';
+import type { OAuthEnv, Register } from './oauth/endpoint.ts';
 import { problemOf } from './problem.ts';
 
 const maxBodyBytes = 128 * 1024;

@@ -17,7 +17,7 @@ import { type EnrolledGuard, enrolGuard, findEnrolledGuard } from '#lib/revocati
 import { acceptAck, acceptReport } from '#lib/revocation/testimony.ts';
 import { readBody } from '../body.ts';
 import { ctxOf, type Gate } from '../context.ts';
-import type { OAuthApp, OAuthEnv } from '../oauth/app.ts';
+import type { OAuthApp, OAuthEnv } from '../oauth/endpoint.ts';
 import { problemOf } from '../problem.ts';
 import type { FeedHub } from './feed-hub.ts';
 

@@ -1,5 +1,5 @@
 import type { OAuthErrorAnswer } from '#lib/oauth/oauth-error.ts';
-import type { OAuthApp } from './app.ts';
+import type { OAuthApp } from './endpoint.ts';
 
 /**
  * Headers for endpoints that browser-based clients call from their own origin. `*` and no credentials: nothing here

@@ -1,22 +1,17 @@
-import type { HttpBindings } from '@hono/node-server';
 import { Hono } from 'hono';
 import { registerAuthzen } from '../authzen.ts';
-import type { Caller, Gate } from '../context.ts';
+import type { Gate } from '../context.ts';
 import type { FeedHub } from '../guards/feed-hub.ts';
 import { registerGuards } from '../guards/routes.ts';
 import { methodNotAllowed } from '../method.ts';
 import { registerAuthorize } from './authorize.ts';
+import type { OAuthApp, Register } from './endpoint.ts';
 import { registerIntrospect } from './introspect.ts';
 import { registerJwks } from './jwks.ts';
 import { registerMetadata } from './metadata.ts';
 import { registerRegister } from './register.ts';
 import { registerRevoke } from './revoke.ts';
 import { registerToken } from './token.ts';
-
-/** Who asks, as the front door established it: address and request id. Handlers make their context from it. */
-export type OAuthEnv = { Bindings: HttpBindings & { caller: Caller } };
-export type OAuthApp = Hono<OAuthEnv>;
-export type Register = (app: OAuthApp, gate: Gate) => void;
 
 /** The endpoints of the issuer host, one file each. */
 const registers: readonly Register[] = [

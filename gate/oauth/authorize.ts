@@ -2,7 +2,7 @@ import { oauthError } from '#lib/oauth/oauth-error.ts';
 import { beginAuthorization } from '#lib/registration/begin-authorization.ts';
 import { ctxOf } from '../context.ts';
 import { toErrorResponse } from './answer.ts';
-import type { Register } from './app.ts';
+import type { Register } from './endpoint.ts';
 
 const pageHeaders = {
   'cache-control': 'no-store',

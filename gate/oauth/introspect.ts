@@ -11,7 +11,7 @@ import { BodyTooLarge, readBody } from '../body.ts';
 import { readServerCaller } from '../callers.ts';
 import { ctxOf } from '../context.ts';
 import { toErrorResponse } from './answer.ts';
-import type { Register } from './app.ts';
+import type { Register } from './endpoint.ts';
 
 const answerHeaders = { 'content-type': 'application/json', 'cache-control': 'no-store', pragma: 'no-cache' };
 const challenge = { 'www-authenticate': 'Bearer realm="introspection"' };

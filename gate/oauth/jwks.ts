@@ -1,7 +1,7 @@
 import { publishedKeys } from '#lib/credentials/signing-keys.ts';
 import { ctxOf } from '../context.ts';
 import { allowCrossOrigin, crossOriginHeaders } from './answer.ts';
-import type { Register } from './app.ts';
+import type { Register } from './endpoint.ts';
 
 export const jwksPath = '/jwks';
 

@@ -4,7 +4,7 @@ import {
   toOpenIdConfiguration,
 } from '#lib/oauth/metadata-documents.ts';
 import { allowCrossOrigin, crossOriginHeaders } from './answer.ts';
-import type { Register } from './app.ts';
+import type { Register } from './endpoint.ts';
 import { jwksPath } from './jwks.ts';
 import { offeredGrants } from './token.ts';
 

@@ -14,7 +14,7 @@ import { metadataPolicy } from '#lib/registration/registration-policy.ts';
 import { BodyTooLarge, mediaTypeOf, readBody } from '../body.ts';
 import { ctxOf } from '../context.ts';
 import { allowCrossOrigin, crossOriginHeaders, toErrorResponse } from './answer.ts';
-import type { Register } from './app.ts';
+import type { Register } from './endpoint.ts';
 
 /** Largest registration, in bytes; real ones stay below 2 KB. */
 const maxBodyBytes = 16 * 1024;

@@ -3,7 +3,7 @@ import { readClientAuthentication, toClientAuthenticationError } from '#lib/oaut
 import { parseTokenManagementRequest } from '#lib/oauth/token-request.ts';
 import { ctxOf } from '../context.ts';
 import { allowCrossOrigin, crossOriginHeaders, toErrorResponse } from './answer.ts';
-import type { Register } from './app.ts';
+import type { Register } from './endpoint.ts';
 import { readForm, toOAuthError } from './token.ts';
 
 /** The revocation endpoint (RFC 7009). A token this client does not hold is answered like one it did. */

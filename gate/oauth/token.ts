@@ -1,4 +1,5 @@
-import { exchange, refuseMalformed, type TokenAnswer } from '#lib/credentials/exchange.ts';
+import { exchange, refuseMalformed } from '#lib/credentials/exchange.ts';
+import type { TokenAnswer } from '#lib/credentials/grant-outcome.ts';
 import type { TokenRefusal } from '#lib/credentials/refusal.ts';
 import { readClientAuthentication, toClientAuthenticationError } from '#lib/oauth/client-authentication.ts';
 import type { GrantType } from '#lib/oauth/client-metadata.ts';
@@ -9,7 +10,7 @@ import { err, type Result } from '#lib/platform/result.ts';
 import { BodyTooLarge, readBody } from '../body.ts';
 import { ctxOf } from '../context.ts';
 import { allowCrossOrigin, crossOriginHeaders, toErrorResponse } from './answer.ts';
-import type { Register } from './app.ts';
+import type { Register } from './endpoint.ts';
 
 /** The grants this server implements, and publishes. */
 export const offeredGrants = [

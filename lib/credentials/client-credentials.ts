@@ -4,7 +4,7 @@ import type { TokenRequest } from '#lib/oauth/token-request.ts';
 import type { Ctx } from '#lib/platform/ctx.ts';
 import { err, ok, type Result } from '#lib/platform/result.ts';
 import { authenticateClient, replayedAssertion, spendAssertion, wasSpent } from './authenticate-client.ts';
-import type { GrantOutcome, RefusedParty } from './exchange.ts';
+import type { GrantOutcome, RefusedParty } from './grant-outcome.ts';
 import { mint } from './mint.ts';
 import { expiredRefusal, refusal, refusalOf, type TokenRefusal, tryAgain } from './refusal.ts';
 import {
@@ -14,6 +14,7 @@ import {
   judgeStanding,
   recallStanding,
   type Standing,
+  toolsFor,
 } from './standing.ts';
 
 /**
@@ -124,10 +125,4 @@ function choose(ctx: Ctx, standing: Standing, resource: string | null): Result<C
     );
   }
   return ok({ live, binding });
-}
-
-/** Whoever proves itself with a secret, which can be copied unseen, gets low-risk tools only. */
-export function toolsFor(standing: Standing, binding: BindingStanding): BindingStanding['tools'] {
-  if (!standing.client.authMethod.startsWith('client_secret_')) return binding.tools;
-  return binding.tools.filter((tool) => tool.risk === 'low');
 }

@@ -7,28 +7,11 @@ import { DomainError } from '#lib/platform/errors.ts';
 import { err, type Result } from '#lib/platform/result.ts';
 import { authenticateClient, presentedClientId } from './authenticate-client.ts';
 import { grantClientCredentials } from './client-credentials.ts';
+import type { GrantOutcome, RefusedParty, TokenAnswer } from './grant-outcome.ts';
 import { redeemCode } from './redeem-code.ts';
 import { refreshToken } from './refresh-token.ts';
 import { refusal, type TokenRefusal } from './refusal.ts';
 import { recallStanding } from './standing.ts';
-
-/** A successful token answer (RFC 6749 §5.1), in wire names. `scope` is always there: clients decide by it. */
-export type TokenAnswer = {
-  access_token: string;
-  token_type: 'Bearer';
-  expires_in: number;
-  scope: string;
-  refresh_token?: string;
-};
-
-/** Whom a refusal concerns, as far as the request proved it. */
-export type RefusedParty = {
-  clientId: string;
-  agentId: string | null;
-  proved: boolean;
-};
-
-export type GrantOutcome = Result<TokenAnswer, TokenRefusal & { party?: RefusedParty }>;
 
 /**
  * Answers a token request (RFC 6749 §3.2): one grant, one credential, stored with its event before it is answered.

@@ -10,13 +10,12 @@ import type { Ctx } from '#lib/platform/ctx.ts';
 import { newId } from '#lib/platform/ids.ts';
 import { err, ok, type Result } from '#lib/platform/result.ts';
 import { authenticateClient, replayedAssertion, spendAssertion } from './authenticate-client.ts';
-import { toolsFor } from './client-credentials.ts';
 import { endFamily } from './end-credentials.ts';
-import type { GrantOutcome, RefusedParty } from './exchange.ts';
+import type { GrantOutcome, RefusedParty } from './grant-outcome.ts';
 import { mint } from './mint.ts';
 import { refreshExpiresAt, refreshTokenPrefix } from './refresh-token.ts';
 import { expiredRefusal, refusal, refusalOf, type TokenRefusal, tryAgain } from './refusal.ts';
-import { bindingEndsAt, isInForce, judgeStanding, readStanding } from './standing.ts';
+import { bindingEndsAt, isInForce, judgeStanding, readStanding, toolsFor } from './standing.ts';
 
 type CodeRow = {
   code_digest: string;

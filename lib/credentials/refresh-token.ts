@@ -9,12 +9,18 @@ import type { Ctx } from '#lib/platform/ctx.ts';
 import { Unavailable } from '#lib/platform/errors.ts';
 import { err, ok } from '#lib/platform/result.ts';
 import { authenticateClient, replayedAssertion, spendAssertion } from './authenticate-client.ts';
-import { toolsFor } from './client-credentials.ts';
 import { endFamily } from './end-credentials.ts';
-import type { GrantOutcome, RefusedParty } from './exchange.ts';
+import type { GrantOutcome, RefusedParty } from './grant-outcome.ts';
 import { mint, type Spend } from './mint.ts';
 import { expiredRefusal, refusal, refusalOf, tryAgain } from './refusal.ts';
-import { bindingEndsAt, isInForce, judgeStanding, readStanding, type Standing } from './standing.ts';
+import {
+  bindingEndsAt,
+  isInForce,
+  judgeStanding,
+  readStanding,
+  type Standing,
+  toolsFor,
+} from './standing.ts';
 
 export const refreshTokenPrefix = 'csr_';
 /** A sign-in nobody refreshes for this long is over. */

@@ -375,3 +375,9 @@ export function forgetStanding(db: Db, clientId: string): void {
 export function forgetStandings(db: Db): void {
   remembered.delete(db);
 }
+
+/** Whoever proves itself with a secret, which can be copied unseen, gets low-risk tools only. */
+export function toolsFor(standing: Standing, binding: BindingStanding): BindingStanding['tools'] {
+  if (!standing.client.authMethod.startsWith('client_secret_')) return binding.tools;
+  return binding.tools.filter((tool) => tool.risk === 'low');
+}
