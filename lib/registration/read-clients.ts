@@ -1,7 +1,8 @@
 import { z } from 'zod';
 import { hasRole, requirePerson } from '#lib/access/require.ts';
-import { describeRedirect } from '#lib/evidence/dossier.ts';
-import { sortFacts } from '#lib/evidence/fact.ts';
+import { buildDossier, describeRedirect } from '#lib/evidence/dossier.ts';
+import { type EvidenceFact, sortFacts } from '#lib/evidence/fact.ts';
+import type { RegisteredMetadata } from '#lib/oauth/client-metadata.ts';
 import type { Ctx } from '#lib/platform/ctx.ts';
 import { decodeCursor, type Page, pageQuery, toPage } from '#lib/platform/cursor.ts';
 import type { Prisma } from '#lib/platform/db.ts';
@@ -358,13 +359,15 @@ export async function getClient(ctx: Ctx, clientId: string): Promise<ClientDetai
       owner: names.get(instance.ownerId) ?? instance.ownerId,
       agent: instance.agent,
     })),
-    facts: sortFacts(latestPerKind(evidence)).map((fact) => ({
-      kind: fact.kind,
-      status: fact.status,
-      value: fact.value as ClientDetail['facts'][number]['value'],
-      method: fact.method,
-      establishedAt: fact.establishedAt.toISOString(),
-    })),
+    facts: sortFacts(evidence.length > 0 ? latestPerKind(evidence) : unclaimedFacts(ctx, row)).map(
+      (fact) => ({
+        kind: fact.kind,
+        status: fact.status,
+        value: fact.value as ClientDetail['facts'][number]['value'],
+        method: fact.method,
+        establishedAt: fact.establishedAt.toISOString(),
+      }),
+    ),
     history: events.map((event) => ({
       id: event.id,
       at: event.at.toISOString(),
@@ -374,6 +377,39 @@ export async function getClient(ctx: Ctx, clientId: string): Promise<ClientDetai
       reason: event.reason,
     })),
   };
+}
+
+/** What can be said of a client nobody has claimed yet: nothing is stored for it before somebody answers for it. */
+function unclaimedFacts(
+  ctx: Ctx,
+  row: Row & { metadata: unknown; sourceAddress: string | null; userAgent: string | null },
+): EvidenceFact[] {
+  const metadata = row.metadata as Partial<RegisteredMetadata>;
+  return buildDossier({
+    client: {
+      id: row.id,
+      kind: row.kind as 'dynamic',
+      name: row.name,
+      softwareId: metadata.software_id ?? null,
+      softwareVersion: metadata.software_version ?? null,
+      clientUri: metadata.client_uri ?? null,
+      redirectUris: row.redirectUris,
+      documentDigest: null,
+      registration: {
+        at: row.registeredAt,
+        address: row.sourceAddress,
+        userAgent: row.userAgent,
+        sourceName: 'Intake',
+      },
+      keyThumbprints: [],
+    },
+    redirectUri: null,
+    opened: null,
+    claimed: { address: null, userAgent: null },
+    otherOwner: false,
+    earlierRefusals: [],
+    now: ctx.clock.now(),
+  });
 }
 
 /** The newest word on each fact: several claims of one client say the same things again. */
