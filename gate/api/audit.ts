@@ -8,6 +8,7 @@ import { countUnread, listNotifications } from '#lib/jobs/notifications.ts';
 import { listDeliveries, listWebhooks } from '#lib/jobs/webhooks.ts';
 import { pageOf, pageQuery } from '#lib/platform/cursor.ts';
 import { Invalid, NotFound } from '#lib/platform/errors.ts';
+import { verbs } from '../verbs.ts';
 import { defineRoute } from './route.ts';
 
 const eventLine = z
@@ -267,7 +268,7 @@ export const auditRoutes = [
     method: 'get',
     path: '/webhooks',
     operationId: 'listWebhooks',
-    summary: 'Webhooks, without their secrets',
+    summary: 'Webhooks, without their secrets; they are added in the console, where the secret is shown once',
     tag: 'Webhooks',
     response: z.object({
       items: z.array(
@@ -287,6 +288,34 @@ export const auditRoutes = [
         endedAt: row.endedAt?.toISOString() ?? null,
       })),
     }),
+  }),
+  defineRoute({
+    method: 'delete',
+    path: '/webhooks/{id}',
+    operationId: 'endWebhook',
+    summary: 'Remove a webhook',
+    tag: 'Webhooks',
+    params: z.object({ id: z.string().max(80) }),
+    response: z.null(),
+    status: 204,
+    handle: async (ctx, { params }) => {
+      await verbs['jobs.endWebhook'].run(ctx, { webhookId: params.id });
+      return null;
+    },
+  }),
+  defineRoute({
+    method: 'post',
+    path: '/messages/{id}/replay',
+    operationId: 'replayMessage',
+    summary: 'Send a message again, under the same id',
+    tag: 'Webhooks',
+    params: z.object({ id: z.string().max(80) }),
+    response: z.null(),
+    status: 204,
+    handle: async (ctx, { params }) => {
+      await verbs['jobs.replayDelivery'].run(ctx, { messageId: params.id });
+      return null;
+    },
   }),
   defineRoute({
     method: 'get',
