@@ -379,6 +379,9 @@ export async function getClient(ctx: Ctx, clientId: string): Promise<ClientDetai
   };
 }
 
+/** A fact as stored or as just established. */
+type ShownFact = { kind: string; status: string; value: unknown; method: string; establishedAt: Date };
+
 /** What can be said of a client nobody has claimed yet: nothing is stored for it before somebody answers for it. */
 function unclaimedFacts(
   ctx: Ctx,
