@@ -232,6 +232,21 @@ export function AgentView({
               </ul>
             )}
           </Card>
+          <Card
+            title="Lifeline"
+            id="lifeline"
+            actions={
+              <LinkButton size="sm" href={`/audit?agent=${agent.id}`} icon={<ScrollText aria-hidden />}>
+                All events
+              </LinkButton>
+            }
+          >
+            {lifeline.length === 0 ? (
+              <p className="text-fg-2 text-sm">Nothing has happened yet.</p>
+            ) : (
+              <Lifeline entries={lifeline} />
+            )}
+          </Card>
         </div>
         <div className="grid gap-4">
           <Card title="Purpose">
@@ -242,12 +257,9 @@ export function AgentView({
                 </div>
                 <DescriptionList
                   items={[
-                    {
+                    agent.purpose.systems.length > 0 && {
                       term: 'Systems',
-                      value:
-                        agent.purpose.systems.length > 0 ? (
-                          <UntrustedText text={agent.purpose.systems.join(', ')} />
-                        ) : null,
+                      value: <UntrustedText text={agent.purpose.systems.join(', ')} />,
                     },
                     { term: 'Data', value: agent.purpose.dataClass },
                     {
@@ -255,9 +267,9 @@ export function AgentView({
                       value: agent.purpose.attended ? 'yes' : 'no, it runs unattended',
                     },
                     { term: 'Done when', value: <UntrustedText text={agent.purpose.endCondition} /> },
-                    {
+                    agent.purpose.ticket !== null && {
                       term: 'Ticket',
-                      value: agent.purpose.ticket ? <UntrustedText text={agent.purpose.ticket} /> : null,
+                      value: <UntrustedText text={agent.purpose.ticket} />,
                     },
                   ]}
                 />
@@ -280,7 +292,7 @@ export function AgentView({
             <DescriptionList
               items={[
                 { term: 'Owner', value: agent.owner.displayName },
-                { term: 'Deputy', value: agent.deputy?.displayName ?? null },
+                agent.deputy && { term: 'Deputy', value: agent.deputy.displayName },
                 {
                   term: 'Software identity',
                   value: (
@@ -348,21 +360,6 @@ export function AgentView({
           )}
         </div>
       </div>
-      <Card
-        title="Lifeline"
-        id="lifeline"
-        actions={
-          <LinkButton size="sm" href={`/audit?agent=${agent.id}`} icon={<ScrollText aria-hidden />}>
-            All events
-          </LinkButton>
-        }
-      >
-        {lifeline.length === 0 ? (
-          <p className="text-fg-2 text-sm">Nothing has happened yet.</p>
-        ) : (
-          <Lifeline entries={lifeline} />
-        )}
-      </Card>
       {stopping && (
         <StopDialog
           agent={agent}

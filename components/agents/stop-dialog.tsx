@@ -187,8 +187,21 @@ function Reach({ radius }: { radius: BlastRadius }) {
         </p>
       )}
       <p className="text-fg-3 text-xs">
-        {radius.agent.ownerName} owns it. Last token <RelativeTime at={radius.lastIssuedAt} />, last use{' '}
-        <RelativeTime at={radius.lastUsedAt} />.
+        {radius.agent.ownerName} owns it.{' '}
+        {radius.lastIssuedAt ? (
+          <>
+            Last token <RelativeTime at={radius.lastIssuedAt} />,{' '}
+          </>
+        ) : (
+          'No token was ever issued, '
+        )}
+        {radius.lastUsedAt ? (
+          <>
+            last call <RelativeTime at={radius.lastUsedAt} />.
+          </>
+        ) : (
+          'no call was ever accepted.'
+        )}
       </p>
     </section>
   );

@@ -67,9 +67,23 @@ export function ReceiptView({ initial, reached }: { initial: ReceiptFacts; reach
         )}
       </Card>
       <div className="grid items-start gap-4 lg:grid-cols-2">
-        <Card title="What ended">
-          <DescriptionList items={cascadeItems(receipt)} />
-        </Card>
+        <div className="grid gap-4">
+          <Card title="What ended">
+            <DescriptionList items={cascadeItems(receipt)} />
+          </Card>
+          <Card title="Why">
+            <div className="grid gap-2 text-sm">
+              <div>
+                {receipt.reason ? (
+                  <UntrustedText text={receipt.reason} multiline />
+                ) : (
+                  <span className="text-fg-3">No reason was given.</span>
+                )}
+              </div>
+              <TextLink href={`/audit?agent=${receipt.target.id}`}>Events of this agent</TextLink>
+            </div>
+          </Card>
+        </div>
         <div className="grid gap-4">
           <Card title="When">
             <DescriptionList
@@ -95,18 +109,6 @@ export function ReceiptView({ initial, reached }: { initial: ReceiptFacts; reach
                 },
               ]}
             />
-          </Card>
-          <Card title="Why">
-            <div className="grid gap-2 text-sm">
-              <div>
-                {receipt.reason ? (
-                  <UntrustedText text={receipt.reason} multiline />
-                ) : (
-                  <span className="text-fg-3">No reason was given.</span>
-                )}
-              </div>
-              <TextLink href={`/audit?agent=${receipt.target.id}`}>Events of this agent</TextLink>
-            </div>
           </Card>
           {(reached.servers?.length ?? 0) > 0 && (
             <Card title="Tools it held">
@@ -212,7 +214,7 @@ function GuardLine({ guard }: { guard: GuardAnswer }) {
       <GuardStatus guard={guard} />
       <span className="text-fg-2 text-xs sm:text-end">
         {guard.firstRefusedAfterMs === null
-          ? 'no call refused yet'
+          ? 'it has not called since'
           : `first refusal ${formatLatency(guard.firstRefusedAfterMs)} after`}
       </span>
     </li>

@@ -5,6 +5,7 @@ import Link from 'next/link';
 import { useState } from 'react';
 import type { Action } from '#components/console/action.ts';
 import { ActionProblemNote } from '#components/console/action-problem.tsx';
+import { useNowEvery } from '#components/console/clock.ts';
 import { CopyableId } from '#components/console/copyable-id.tsx';
 import { LiveRefresh } from '#components/console/live-refresh.tsx';
 import { PageHeader } from '#components/console/page-header.tsx';
@@ -13,6 +14,7 @@ import { StatePill } from '#components/console/state-pill.tsx';
 import { EmptyState } from '#components/console/states.tsx';
 import { UntrustedText } from '#components/console/untrusted-text.tsx';
 import { useAction } from '#components/console/use-action.ts';
+import { guardStanding } from '#components/guards/types.ts';
 import { Button } from '#components/ui/button.tsx';
 import { Callout } from '#components/ui/callout.tsx';
 import { Card } from '#components/ui/card.tsx';
@@ -51,6 +53,7 @@ export function ServerView({
   const [chosen, setChosen] = useState<ReadonlySet<string>>(new Set());
   const [confirming, setConfirming] = useState<ToolFacts[] | null>(null);
   const sync = useAction(actions.sync);
+  const nowMs = useNowEvery(5) * 1000;
   const row = toServerRow(server);
   const offered = server.tools.filter((tool) => tool.removedAt === null);
   const unconfirmed = offered.filter((tool) => tool.confirmedAt === null);
@@ -160,79 +163,40 @@ export function ServerView({
         )}
       </Card>
       <div className="grid items-start gap-4 lg:grid-cols-[minmax(0,3fr)_minmax(0,2fr)]">
-        <Card flush title="Used by" description="Agents that hold tools of this server now">
-          {use.agents.length === 0 ? (
-            <p className="p-4 text-fg-2 text-sm">
-              {use.hiddenAgents > 0
-                ? `${use.hiddenAgents} ${use.hiddenAgents === 1 ? 'agent' : 'agents'} of other owners.`
-                : 'No agent holds a tool of this server.'}
-            </p>
-          ) : (
-            <ul>
-              {use.agents.map((agent) => (
-                <li
-                  key={agent.id}
-                  className="flex flex-wrap items-center gap-x-3 gap-y-1 border-line border-b px-4 py-2 text-sm last:border-b-0"
-                >
-                  <TextLink href={`/agents/${agent.id}`} className="min-w-0 font-medium">
-                    <UntrustedText text={agent.name} />
-                  </TextLink>
-                  <StatePill state={agent.state} plain />
-                  <span className="text-fg-3 text-xs">{agent.owner}</span>
-                  <span className="ml-auto text-fg-3 text-xs" title={agent.tools.join(', ')}>
-                    {agent.tools.length} {agent.tools.length === 1 ? 'tool' : 'tools'}
-                  </span>
-                </li>
-              ))}
-              {use.hiddenAgents > 0 && (
-                <li className="px-4 py-2 text-fg-3 text-xs">and {use.hiddenAgents} of other owners</li>
-              )}
-            </ul>
-          )}
-        </Card>
         <div className="grid gap-4">
-          <Card
-            flush
-            title="Guards"
-            actions={
-              mayAdmin ? (
-                <LinkButton size="sm" href={`/guards?invite=${server.id}`} icon={<ShieldHalf aria-hidden />}>
-                  Add guard
-                </LinkButton>
-              ) : undefined
-            }
-          >
-            {use.guards.length === 0 ? (
+          <Card flush title="Used by" description="Agents that hold tools of this server now">
+            {use.agents.length === 0 ? (
               <p className="p-4 text-fg-2 text-sm">
-                No guard stands in front of it, so nothing can be called through Countersign yet.
+                {use.hiddenAgents > 0
+                  ? `${use.hiddenAgents} ${use.hiddenAgents === 1 ? 'agent' : 'agents'} of other owners.`
+                  : 'No agent holds a tool of this server.'}
               </p>
             ) : (
               <ul>
-                {use.guards.map((guard) => (
+                {use.agents.map((agent) => (
                   <li
-                    key={guard.id}
+                    key={agent.id}
                     className="flex flex-wrap items-center gap-x-3 gap-y-1 border-line border-b px-4 py-2 text-sm last:border-b-0"
                   >
-                    <Link href={`/guards#${guard.id}`} className="font-medium hover:underline">
-                      {guard.name}
-                    </Link>
-                    <StatePill state={guard.state} plain />
-                    <span className="ml-auto text-fg-3 text-xs">
-                      {guard.lastSeenAt ? (
-                        <>
-                          seen <RelativeTime at={guard.lastSeenAt} />
-                        </>
-                      ) : (
-                        'never seen'
-                      )}
+                    <TextLink href={`/agents/${agent.id}`} className="min-w-0 font-medium">
+                      <UntrustedText text={agent.name} />
+                    </TextLink>
+                    <StatePill state={agent.state} plain />
+                    <span className="text-fg-3 text-xs">{agent.owner}</span>
+                    <span className="ml-auto text-fg-3 text-xs" title={agent.tools.join(', ')}>
+                      {agent.tools.length} {agent.tools.length === 1 ? 'tool' : 'tools'}
                     </span>
                   </li>
                 ))}
+                {use.hiddenAgents > 0 && (
+                  <li className="px-4 py-2 text-fg-3 text-xs">and {use.hiddenAgents} of other owners</li>
+                )}
               </ul>
             )}
           </Card>
           <Card title="Facts">
             <DescriptionList
+              columns={2}
               items={[
                 { term: 'Id', value: <CopyableId id={server.id} label="server id" keep={40} /> },
                 {
@@ -256,6 +220,46 @@ export function ServerView({
             />
           </Card>
         </div>
+        <Card
+          flush
+          title="Guards"
+          actions={
+            mayAdmin ? (
+              <LinkButton size="sm" href={`/guards?invite=${server.id}`} icon={<ShieldHalf aria-hidden />}>
+                Add guard
+              </LinkButton>
+            ) : undefined
+          }
+        >
+          {use.guards.length === 0 ? (
+            <p className="p-4 text-fg-2 text-sm">
+              No guard stands in front of it, so nothing can be called through Countersign yet.
+            </p>
+          ) : (
+            <ul>
+              {use.guards.map((guard) => (
+                <li
+                  key={guard.id}
+                  className="flex flex-wrap items-center gap-x-3 gap-y-1 border-line border-b px-4 py-2 text-sm last:border-b-0"
+                >
+                  <Link href={`/guards#${guard.id}`} className="font-medium hover:underline">
+                    {guard.name}
+                  </Link>
+                  <StatePill state={guardStanding(guard, nowMs)} plain />
+                  <span className="ml-auto text-fg-3 text-xs">
+                    {guard.lastSeenAt ? (
+                      <>
+                        seen <RelativeTime at={guard.lastSeenAt} />
+                      </>
+                    ) : (
+                      'never seen'
+                    )}
+                  </span>
+                </li>
+              ))}
+            </ul>
+          )}
+        </Card>
       </div>
       {history && <ToolDrawer serverId={server.id} tool={history.tool} entries={history.entries} />}
       {confirming && (

@@ -39,6 +39,11 @@ const lanes: Record<string, Lane> = {
   revocation: 'revocation',
 };
 const stops: readonly string[] = ['agent.suspend', 'agent.revoke', 'agent.reinstate', 'agent.expire'];
+const actorWords: Record<string, string> = {
+  client: 'Its client',
+  system: 'Countersign',
+  anonymous: 'Nobody signed in',
+};
 /** Alike ones in a row say the same: tokens of a busy agent would push its decisions out of sight. */
 const collapsing: readonly Lane[] = ['credential', 'call'];
 const mostEvents = 400;
@@ -127,7 +132,7 @@ function toEntry(event: EventRow, serverName: ReadonlyMap<string, string>): Life
       ? eventCatalogue[event.kind as EventKind].says
       : event.kind,
     outcome: event.outcome,
-    actor: event.actorName || event.actorKind,
+    actor: event.actorName || (actorWords[event.actorKind] ?? event.actorKind),
     reason: event.reason,
     server: event.serverId ? (serverName.get(event.serverId) ?? event.serverId) : null,
     tools: event.tool ? [event.tool] : tools,
