@@ -359,7 +359,7 @@ export async function getClient(ctx: Ctx, clientId: string): Promise<ClientDetai
       owner: names.get(instance.ownerId) ?? instance.ownerId,
       agent: instance.agent,
     })),
-    facts: sortFacts(evidence.length > 0 ? latestPerKind(evidence) : unclaimedFacts(ctx, row)).map(
+    facts: sortFacts<ShownFact>(evidence.length > 0 ? latestPerKind(evidence) : unclaimedFacts(ctx, row)).map(
       (fact) => ({
         kind: fact.kind,
         status: fact.status,
