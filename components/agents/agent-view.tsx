@@ -458,7 +458,7 @@ function LiveBinding({ binding }: { binding: Binding }) {
       <ul className="px-4 pb-3">
         {binding.tools.map((tool) => (
           <li key={tool.name} className="flex flex-wrap items-center gap-x-3 gap-y-0.5 py-1 text-sm">
-            <span className="min-w-40 break-all font-mono text-xs">
+            <span className="w-full break-all font-mono text-xs sm:w-auto sm:min-w-40">
               <UntrustedText text={tool.name} />
             </span>
             <ClassMark toolClass={tool.class} plain />
