@@ -461,6 +461,12 @@ describe('what ends a token', () => {
       sub: agent.ownerId,
       scope: 'mcp tool:list_notes tool:read_note',
     });
+    const seen = () =>
+      gate.database.db.prisma.credential.findUniqueOrThrow({
+        where: { id: claimsOf(token.access_token).jti as string },
+        select: { lastSeenAt: true },
+      });
+    await expect.poll(async () => (await seen()).lastSeenAt, { timeout: 5000 }).not.toBeNull();
     expect((await client.introspect(await resourceToken(other), token.access_token)).json()).toEqual({
       active: false,
     });

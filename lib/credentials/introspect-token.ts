@@ -7,6 +7,7 @@ import type { Db } from '#lib/platform/db.ts';
 import { DomainError, Unauthenticated } from '#lib/platform/errors.ts';
 import { type GroupCommit, groupCommit } from '#lib/platform/group-commit.ts';
 import { type CompactParts, readCompact, verifiesEd25519 } from '#lib/platform/jws.ts';
+import { noteSeen } from './last-seen.ts';
 import { resourceTokenPrefix } from './resource-tokens.ts';
 import { killSigningKey, publishedKeys } from './signing-keys.ts';
 
@@ -44,6 +45,8 @@ type Found = {
   live: boolean;
   /** Tools of the token that are still defined as approved. */
   tools: string[] | null;
+  /** The credential, when the ledger should hear that it was seen: the first time, then once a minute. */
+  unseen: string | null;
 };
 
 const inactive: Introspection = { active: false };
@@ -76,6 +79,7 @@ export async function introspectToken(
     if (!found.known) await raiseIfForged(ctx, token);
     return inactive;
   }
+  if (found.unseen) noteSeen(ctx, found.unseen);
   // The digest says that these are the very bytes signed here, so their claims need no second verification.
   const claims = readCompact(token)?.payload as Record<string, never> | undefined;
   if (!claims) return inactive;
@@ -129,7 +133,8 @@ SELECT i.n, r.id IS NOT NULL AS caller_known, c.id IS NOT NULL AS known,
          AND m.state = 'active' AND k.state <> 'killed' AND (c.family_id IS NULL OR f.state = 'live') AS live,
        (SELECT array_agg(t.name) FROM tool t JOIN tool_version v ON v.tool_id = t.id AND v.version = t.current_version
          WHERE t.server_id = c.server_id AND t.name = ANY (c.tools) AND t.removed_at IS NULL
-           AND v.id = ANY (b.tool_version_ids)) AS tools
+           AND v.id = ANY (b.tool_version_ids)) AS tools,
+       CASE WHEN c.last_seen_at IS NULL OR c.last_seen_at < i.at - interval '1 minute' THEN c.id END AS unseen
   FROM jsonb_to_recordset($1::jsonb) AS i(n int, digest text, at timestamptz, caller_digest text, server_ids text[])
   LEFT JOIN resource_token r ON r.token_digest = i.caller_digest AND r.ended_at IS NULL AND r.expires_at > i.at
   LEFT JOIN credential c ON c.token_digest = i.digest

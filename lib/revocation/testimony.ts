@@ -1,6 +1,7 @@
 import { followsRecord, recordDigest } from '#guard/gate-side.ts';
 import type { Ack, Report, ReportRecord } from '#guard/protocol.ts';
 import { insertEvents, toEventRow } from '#lib/audit/record.ts';
+import { recordUses } from '#lib/credentials/last-seen.ts';
 import type { Ctx } from '#lib/platform/ctx.ts';
 import { notifyChange, type Tx, withTransaction } from '#lib/platform/db.ts';
 import { closeReceipts } from './receipt.ts';
@@ -154,6 +155,7 @@ export async function acceptReport(
         data: { lastReportNumber: last.number, lastReportHash: last.digest, lastSeenAt: ctx.clock.now() },
       });
       await markUsed(tx, report.records);
+      await recordUses(tx, guardCtx, guard.serverIds, usesIn(report.records));
     }
     return { acceptedThrough: last?.number ?? 0 };
   });
@@ -191,6 +193,21 @@ function eventOf(record: ReportRecord, guard: { id: string; serverIds: readonly 
     };
   }
   return { kind: 'guard.report' as const, subjectId: guard.id, serverId, data };
+}
+
+function usesIn(records: readonly ReportRecord[]) {
+  return records.flatMap((record) =>
+    record.kind === 'call' && record.outcome === 'accepted' && record.tokenId
+      ? [
+          {
+            credentialId: record.tokenId,
+            at: new Date(record.atMs),
+            keyId: record.keyId ?? null,
+            serverId: record.serverId,
+          },
+        ]
+      : [],
+  );
 }
 
 async function markUsed(tx: Tx, records: readonly ReportRecord[]): Promise<void> {
