@@ -1,8 +1,9 @@
 'use client';
 
-import { type FormEvent, useEffect, useRef, useState, useTransition } from 'react';
+import { type FormEvent, useEffect, useRef, useState } from 'react';
 import type { ActionProblem, ActionState } from '#components/console/action.ts';
 import { ActionProblemNote, issueFor } from '#components/console/action-problem.tsx';
+import { unreachable } from '#components/console/use-action.ts';
 import { Badge } from '#components/ui/badge.tsx';
 import { Button } from '#components/ui/button.tsx';
 import { Callout } from '#components/ui/callout.tsx';
@@ -53,12 +54,12 @@ export function EnrolView({
   enrol: (
     previous: null,
     input: { token: string; email?: string; displayName?: string; password: string },
-  ) => Promise<State<unknown> | undefined>;
+  ) => Promise<State<{ personId: string }>>;
 }) {
   const token = useRef('');
   const [link, setLink] = useState<Link>({ state: 'reading' });
   const [problem, setProblem] = useState<ActionProblem | null>(null);
-  const [pending, startTransition] = useTransition();
+  const [pending, setPending] = useState(false);
 
   useEffect(() => {
     const given = token.current || location.hash.slice(1);
@@ -104,15 +105,24 @@ export function EnrolView({
       });
       return;
     }
-    startTransition(async () => {
-      const state = await enrol(null, {
-        token: token.current,
-        email: text('email'),
-        displayName: text('displayName'),
-        password,
-      });
-      if (state && !state.ok) setProblem(state.problem);
-    });
+    setPending(true);
+    enrol(null, {
+      token: token.current,
+      email: text('email'),
+      displayName: text('displayName'),
+      password,
+    }).then(
+      (state) => {
+        // A full load, so that nothing rendered for nobody is shown to somebody.
+        if (state.ok) return location.assign('/');
+        setProblem(state.problem);
+        setPending(false);
+      },
+      () => {
+        setProblem(unreachable);
+        setPending(false);
+      },
+    );
   }
 
   if (link.state === 'reading') {

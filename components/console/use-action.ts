@@ -11,7 +11,8 @@ export type RunningAction<Input, Output> = {
   clear(): void;
 };
 
-const unreachable: ActionProblem = {
+/** The server gave no answer at all: what happened is not known. */
+export const unreachable: ActionProblem = {
   code: 'internal',
   detail:
     'The server did not answer. Nothing was changed as far as this page knows; look again before you repeat it.',

@@ -1,23 +1,24 @@
 'use server';
 
-import { redirect } from 'next/navigation';
-import type { VerbInput, VerbOutput } from '#gate/verbs.ts';
-import { type ActionState, defineAction } from '../../action.ts';
+import type { ActionState } from '#components/console/action.ts';
+import type { VerbInput } from '#gate/verbs.ts';
+import { defineAction } from '../../action.ts';
 import { startSession } from '../session-cookie.ts';
 
 export const readInvitation = defineAction('access.readInvitation', { anonymous: true, quiet: true });
 
 const redeemInvitation = defineAction('access.redeemInvitation', { anonymous: true, quiet: true });
 
-type Redeemed = VerbOutput<'access.redeemInvitation'>;
-
-/** Uses the link and signs its person in. The proof of the sign-in stays on the server. */
+/**
+ * Uses the link and signs its person in. The proof of the sign-in stays on the server; the page then loads Home anew,
+ * because this very request still counts as nobody's.
+ */
 export async function enrol(
-  previous: ActionState<Redeemed> | null,
+  _previous: ActionState<{ personId: string }> | null,
   input: VerbInput<'access.redeemInvitation'>,
-): Promise<ActionState<Redeemed>> {
-  const state = await redeemInvitation(previous, input);
+): Promise<ActionState<{ personId: string }>> {
+  const state = await redeemInvitation(null, input);
   if (!state.ok) return state;
   await startSession(state.output.handoff);
-  redirect('/');
+  return { ok: true, output: { personId: state.output.personId } };
 }
