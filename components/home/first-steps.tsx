@@ -13,7 +13,7 @@ export type FirstSteps = {
   approval: boolean;
 };
 
-type Step = { key: keyof FirstSteps; title: string; why: string; action?: { label: string; href: string } };
+type Step = { key: keyof FirstSteps; title: string; why: string; action: { label: string; href: string } };
 
 const steps: readonly Step[] = [
   {
@@ -65,7 +65,7 @@ export function isComplete(done: FirstSteps): boolean {
 }
 
 /** The way to the first governed call, with what is done already ticked. */
-export function FirstStepsCard({ steps: done }: { steps: FirstSteps }) {
+export function FirstStepsCard({ steps: done, isOwner }: { steps: FirstSteps; isOwner: boolean }) {
   const count = steps.filter((step) => done[step.key]).length;
   const next = steps.find((step) => !done[step.key]);
   return (
@@ -81,7 +81,7 @@ export function FirstStepsCard({ steps: done }: { steps: FirstSteps }) {
               <div className={done[step.key] ? 'text-fg-2' : 'font-medium'}>{step.title}</div>
               {!done[step.key] && <div className="text-fg-3 text-xs">{step.why}</div>}
             </div>
-            {!done[step.key] && step.action && (
+            {!done[step.key] && (step.key !== 'request' || isOwner) && (
               <LinkButton size="sm" variant={step === next ? 'primary' : 'secondary'} href={step.action.href}>
                 {step.action.label}
               </LinkButton>

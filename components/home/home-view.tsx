@@ -107,7 +107,9 @@ export function HomeView({ facts, name }: { facts: HomeFacts; name: string }) {
           ) : undefined
         }
       />
-      {facts.firstSteps && !isComplete(facts.firstSteps) && <FirstStepsCard steps={facts.firstSteps} />}
+      {facts.firstSteps && !isComplete(facts.firstSteps) && (
+        <FirstStepsCard steps={facts.firstSteps} isOwner={isOwner} />
+      )}
       {facts.platform && facts.platform.silentGuards > 0 && (
         <Callout
           tone="danger"

@@ -35,6 +35,8 @@ export function ServerView({
   use,
   history,
   mayAdmin,
+  seesInside,
+  seesGuards,
   justAdded,
   actions,
 }: {
@@ -42,6 +44,8 @@ export function ServerView({
   use: UseFacts;
   history: { tool: ToolFacts; entries: ToolHistory[] } | null;
   mayAdmin: boolean;
+  seesInside: boolean;
+  seesGuards: boolean;
   justAdded: boolean;
   actions: {
     sync: Action<{ serverId: string }, SyncResult>;
@@ -199,7 +203,7 @@ export function ServerView({
               columns={2}
               items={[
                 { term: 'Id', value: <CopyableId id={server.id} label="server id" keep={40} /> },
-                {
+                seesInside && {
                   term: 'Server URL',
                   value: server.upstreamUrl ? (
                     <code className="break-all text-xs">{server.upstreamUrl}</code>
@@ -242,9 +246,13 @@ export function ServerView({
                   key={guard.id}
                   className="flex flex-wrap items-center gap-x-3 gap-y-1 border-line border-b px-4 py-2 text-sm last:border-b-0"
                 >
-                  <Link href={`/guards#${guard.id}`} className="font-medium hover:underline">
-                    {guard.name}
-                  </Link>
+                  {seesGuards ? (
+                    <Link href={`/guards#${guard.id}`} className="font-medium hover:underline">
+                      {guard.name}
+                    </Link>
+                  ) : (
+                    <span className="font-medium">{guard.name}</span>
+                  )}
                   <StatePill state={guardStanding(guard, nowMs)} plain />
                   <span className="ml-auto text-fg-3 text-xs">
                     {guard.lastSeenAt ? (

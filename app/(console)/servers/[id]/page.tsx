@@ -17,12 +17,20 @@ export default async function ServerPage({ params, searchParams }: Props) {
   const { ctx } = await requirePage();
   const [{ id }, { tool: toolId, added }] = await Promise.all([params, searchParams]);
   const [server, use] = await notFoundOr(() => Promise.all([getServer(ctx, id), readServerUse(ctx, id)]));
+  // Where a server really is, and what it answered, is for those who run the platform.
+  const seesInside = hasRole(ctx.actor, 'admin', 'auditor');
   const tool = server.tools.find((each) => each.toolId === toolId) ?? null;
   return (
     <ServerView
-      server={server}
+      server={
+        seesInside
+          ? server
+          : { ...server, upstreamUrl: null, lastSyncError: server.lastSyncError && 'An admin can see why.' }
+      }
       use={use}
       history={tool ? { tool, entries: await readToolHistory(ctx, tool.toolId) } : null}
+      seesInside={seesInside}
+      seesGuards={hasRole(ctx.actor, 'approver', 'auditor', 'admin')}
       mayAdmin={hasRole(ctx.actor, 'admin')}
       justAdded={added !== undefined}
       actions={{ sync: syncServer, classify: classifyTools, edit: editServer }}
