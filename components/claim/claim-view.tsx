@@ -138,6 +138,11 @@ export function ClaimView({
           more than you ask for here. You will be its owner.
         </p>
         <StandingNote opened={opened} />
+        <noscript>
+          <p className="text-warning text-sm">
+            This form needs JavaScript. The waiting room after it does not.
+          </p>
+        </noscript>
       </div>
 
       <aside className="grid gap-4 lg:sticky lg:top-6 lg:order-2" aria-label="Who is asking">

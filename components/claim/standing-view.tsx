@@ -94,6 +94,28 @@ function StandingCard({ handle, opened, actions, againHref }: Props) {
         </Shown>
       );
     case 'approved elsewhere':
+      if (opened.choices.length > 0) {
+        return (
+          <Shown title={<>Which server should {client} go on to?</>} state="active">
+            <p className="text-fg-2 text-sm">
+              It did not say, and <TextLink href={agentHref}>{agentName}</TextLink> has tools on several.
+              Continue only if you started this sign-in yourself just now: a code goes to{' '}
+              <code className="break-all text-xs">{opened.client.redirectUri}</code>.
+            </p>
+            <div className="flex flex-wrap gap-2">
+              {opened.choices.map((choice) => (
+                <Press
+                  key={choice.id}
+                  variant="secondary"
+                  label={`Continue to ${choice.name}`}
+                  action={actions.continueApproved}
+                  fields={{ ...key, serverId: choice.id }}
+                />
+              ))}
+            </div>
+          </Shown>
+        );
+      }
       return (
         <Shown
           title={

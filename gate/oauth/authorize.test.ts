@@ -24,6 +24,7 @@ import {
   registerClient,
   signIn,
 } from '#tests/claim-world.ts';
+import { createServer as createMcpServer } from '#tests/credentials-world.ts';
 import { TestClock } from '#tests/ctx.ts';
 import { startTestGate, type TestGate } from '#tests/gate.ts';
 import { addPerson } from '#tests/people.ts';
@@ -721,6 +722,35 @@ describe('unapproved clients obtain nothing by any way in (T01, T35)', () => {
     ]) {
       expect((await gate.ask(signIn(id, world.server.resource).path, { headers: html })).status).toBe(400);
     }
+  });
+});
+
+describe('a client that names no server', () => {
+  test('is claimed for the server its owner chooses, and goes on to the one its agent has', async () => {
+    const second = await createMcpServer(world.as(world.ava), [{ name: 'list_tickets' }]);
+    const anywhere = (clientId: string) => signIn(clientId, '').path.replace(/&?resource=[^&]*/, '');
+    const clientId = await fresh();
+    const handle = await openInBrowser(gate, anywhere(clientId));
+    const ctx = world.as(world.olive);
+    const opened = await openHandle(ctx, { handle });
+    expect(opened).toMatchObject({ standing: 'unclaimed', server: null });
+    const content = { handle, claimKey: opened.claimKey, ...(await claimContent(world)) };
+    await expect(submitClaim(ctx, content)).rejects.toMatchObject({
+      code: 'invalid',
+      detail: { issues: [{ path: 'serverId' }] },
+    });
+    const claimedHere = await submitClaim(ctx, { ...content, serverId: world.server.serverId });
+    await approve(world, claimedHere);
+    const again = await openInBrowser(gate, anywhere(clientId));
+    const known = await openHandle(ctx, { handle: again });
+    expect(known).toMatchObject({ standing: 'approved', server: { id: world.server.serverId } });
+    const { transactionId } = await continueApproved(ctx, { handle: again, claimKey: known.claimKey });
+    const transaction = await gate.database.db.prisma.authorizationTransaction.findUniqueOrThrow({
+      where: { id: transactionId },
+    });
+    expect(transaction.resource).toBe(world.server.resource);
+    const other = await openInBrowser(gate, signIn(clientId, second.resource).path);
+    expect((await openHandle(ctx, { handle: other })).standing).toBe('approved elsewhere');
   });
 });
 

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { requireSession } from '#lib/access/require.ts';
+import { requireRole, requireSession } from '#lib/access/require.ts';
 import { recordEvent } from '#lib/audit/record.ts';
 import { prepareCode } from '#lib/credentials/authorization-codes.ts';
 import type { Ctx } from '#lib/platform/ctx.ts';
@@ -10,7 +10,11 @@ import { handleDigest } from './authorization-handle.ts';
 import { createTransaction, isUniqueViolation } from './claim-client.ts';
 import { claimHandleInput, openClaim } from './prepare-claim.ts';
 
-export const continueApprovedInput = z.strictObject(claimHandleInput);
+export const continueApprovedInput = z.strictObject({
+  ...claimHandleInput,
+  /** Needed only when the client did not say which server it wants and the agent has several. */
+  serverId: z.string().max(64).optional(),
+});
 
 /**
  * The owner's press on Continue for a client already approved: opens a transaction with its code prepared. A code is
@@ -23,9 +27,14 @@ export async function continueApproved(
   input: z.output<typeof continueApprovedInput>,
 ): Promise<{ transactionId: string }> {
   const person = requireSession(ctx);
+  requireRole(ctx, 'owner');
   const opened = await openClaim(ctx, person, input);
   const { standing, client, handle, server } = opened;
-  if (!server) throw new Invalid('This sign-in names no server. Connect again from your client.');
+  if (!server) {
+    throw new Invalid('Choose the server to go on to.', {
+      issues: [{ path: 'serverId', message: 'Choose the server to go on to.' }],
+    });
+  }
   if (standing.standing !== 'approved' || !standing.instance || !standing.agent) {
     throw new Conflict('This client is not approved for you at the moment. Reload the page.', {
       standing: standing.standing,

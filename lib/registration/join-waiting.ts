@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { requireSession } from '#lib/access/require.ts';
+import { requireRole, requireSession } from '#lib/access/require.ts';
 import { recordEvent } from '#lib/audit/record.ts';
 import type { Ctx } from '#lib/platform/ctx.ts';
 import { withTransaction } from '#lib/platform/db.ts';
@@ -20,6 +20,7 @@ export async function joinWaiting(
   input: z.output<typeof joinWaitingInput>,
 ): Promise<{ transactionId: string }> {
   const person = requireSession(ctx);
+  requireRole(ctx, 'owner');
   const { standing, client, handle, server } = await openClaim(ctx, person, input);
   const { instance, request } = standing;
   if (!server) throw new Invalid('This sign-in names no server. Connect again from your client.');

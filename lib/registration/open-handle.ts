@@ -20,9 +20,10 @@ import {
   type ClaimServer,
   claimFacts,
   findClaimedClient,
+  listBoundServers,
   readAmbient,
   requireVault,
-  serverOf,
+  resolveServer,
   suggestName,
 } from './prepare-claim.ts';
 import { readStanding } from './read-standing.ts';
@@ -53,6 +54,8 @@ export type OpenedHandle = {
     suggestedName: string;
   };
   server: ClaimServer | null;
+  /** Where its client named no server and the agent has several: the one to go on to has to be chosen. */
+  choices: ClaimServer[];
   /** Tools the client asked for by scope: a hint, never a grant. */
   requestedTools: string[];
   /** What this person may do here at all. */
@@ -102,7 +105,7 @@ export async function openHandle(ctx: Ctx, input: z.output<typeof openHandleInpu
   const handle = openSealedHandle(vault, input.handle, ctx.clock.now());
   const client = await findClaimedClient(ctx, handle);
   await noteDocumentVersion(ctx, client);
-  const server = handle.resource ? await serverOf(ctx, handle.resource) : null;
+  const server = await resolveServer(ctx, handle, person.personId);
   const standing = await readStanding(ctx, client, person.personId, server);
   const transaction = await ctx.db.prisma.authorizationTransaction.findUnique({
     where: { handleDigest: handleDigest(input.handle) },
@@ -123,6 +126,7 @@ export async function openHandle(ctx: Ctx, input: z.output<typeof openHandleInpu
       suggestedName: suggestName(client),
     },
     server,
+    choices: server ? [] : await listBoundServers(ctx, client.id, person.personId),
     requestedTools: readRequestedScope(handle.scope).tools,
     mayClaim: hasRole(person, 'owner'),
     claimKey: claimKeyOf(vault, input.handle, person.sessionId),

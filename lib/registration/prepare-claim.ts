@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { hasRole, requireSession } from '#lib/access/require.ts';
 import type { Snapshot } from '#lib/agents/snapshot.ts';
+import { bindingStateAt } from '#lib/agents/states.ts';
 import { buildDossier } from '#lib/evidence/dossier.ts';
 import { type EvidenceFact, toSnapshotEvidence } from '#lib/evidence/fact.ts';
 import type { ClientJwk } from '#lib/oauth/jwks.ts';
@@ -141,8 +142,41 @@ export async function openClaim(
     });
   }
   const client = await findClaimedClient(ctx, handle);
-  const server = handle.resource ? await serverOf(ctx, handle.resource) : null;
+  const server = await resolveServer(ctx, handle, person.personId, input.serverId);
   return { handle, client, server, standing: await readStanding(ctx, client, person.personId, server) };
+}
+
+/**
+ * The server a sign-in is for (RFC 8707): the one its client named, else the one chosen on the page, else the only one
+ * this person's agent has tools on. Null when it still has to be chosen.
+ */
+export async function resolveServer(
+  ctx: Ctx,
+  handle: AuthorizationHandle,
+  ownerId: string,
+  serverId?: string,
+): Promise<ClaimServer | null> {
+  if (handle.resource) return serverOf(ctx, handle.resource);
+  if (serverId) return chosenServer(ctx, serverId);
+  const [only, ...more] = await listBoundServers(ctx, handle.clientId, ownerId);
+  return only && more.length === 0 ? only : null;
+}
+
+/** Servers on which this person's agent behind a client has tools now. */
+export async function listBoundServers(ctx: Ctx, clientId: string, ownerId: string): Promise<ClaimServer[]> {
+  const now = ctx.clock.now();
+  const bindings = await ctx.db.prisma.toolBinding.findMany({
+    where: {
+      endedAt: null,
+      agent: { state: 'active', instances: { some: { clientId, ownerId, state: 'active' } } },
+      server: { state: 'active' },
+    },
+    orderBy: { server: { name: 'asc' } },
+    include: { server: { select: { id: true, name: true, resource: true } } },
+  });
+  return bindings
+    .filter((binding) => bindingStateAt(binding, now) === 'active')
+    .map((binding) => binding.server);
 }
 
 /** The client of a handle; it may have ended, or its document become unusable, since the handle was made. */
