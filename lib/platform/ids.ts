@@ -1,4 +1,4 @@
-import { v7 } from 'uuid';
+import { randomFillSync } from 'node:crypto';
 
 const prefixes = {
   agent: 'agt',
@@ -47,5 +47,46 @@ export type IdKind = keyof typeof prefixes;
  * Not a secret: whatever must be unguessable is a `randomToken`.
  */
 export function newId(kind: IdKind): string {
-  return `${prefixes[kind]}_${v7().replaceAll('-', '')}`;
+  return `${prefixes[kind]}_${uuidV7()}`;
+}
+
+let lastMs = 0;
+let counter = 0;
+
+/**
+ * A UUIDv7 in hex (RFC 9562 §5.7). The twelve bits after the version count within a millisecond (§6.2, method 1), so
+ * that ids made by one process sort in the order of their making; 62 bits are random.
+ */
+function uuidV7(): string {
+  const now = Date.now();
+  if (now > lastMs) {
+    lastMs = now;
+    // Starting in the lower half leaves room to count.
+    counter = Number.parseInt(randomHex(2), 16) >> 5;
+  } else if (++counter > 0xfff) {
+    lastMs++;
+    counter = 0;
+  }
+  const random = randomHex(8);
+  const variant = ((Number.parseInt(random.charAt(0), 16) & 0x3) | 0x8).toString(16);
+  return (
+    lastMs.toString(16).padStart(12, '0') +
+    '7' +
+    counter.toString(16).padStart(3, '0') +
+    variant +
+    random.slice(1)
+  );
+}
+
+/** Randomness is fetched for many ids at once: the call costs more than the bytes. No byte is used twice. */
+const pool = Buffer.alloc(4096);
+let used = pool.length;
+
+function randomHex(bytes: number): string {
+  if (used + bytes > pool.length) {
+    randomFillSync(pool);
+    used = 0;
+  }
+  used += bytes;
+  return pool.toString('hex', used - bytes, used);
 }
