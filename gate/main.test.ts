@@ -5,6 +5,7 @@ import { openVault, randomToken } from '#lib/platform/crypto.ts';
 import { parseConfig } from '#lib/platform/env.ts';
 import { createLogger } from '#lib/platform/log.ts';
 import { createTestDatabase, type TestDatabase } from '../tests/database.ts';
+import { addPerson } from '../tests/people.ts';
 import { pathOf, type RunningGate, startGate } from './main.ts';
 
 const startSecret = randomToken();
@@ -213,6 +214,32 @@ test('one host name for both faces is refused at start', async () => {
       verbSocket: null,
     }),
   ).rejects.toThrow(/different host names/);
+});
+
+// Linux answers on all of 127.0.0.0/8; elsewhere a second loopback address would have to be set up first.
+test.runIf(process.platform === 'linux')('only loopback is listened on until an admin exists', async () => {
+  await using fresh = await createTestDatabase();
+  const waiting = await startGate({
+    config: { ...gate.gate.config, port: 0, listenAddresses: ['127.0.0.3'] },
+    db: fresh.db,
+    vault: gate.gate.vault,
+    log: gate.gate.log,
+    startSecret,
+    console: null,
+    verbSocket: null,
+  });
+  const health = (address: string) =>
+    fetch(`http://${address}:${waiting.port}/healthz`).then(
+      (answer) => answer.status,
+      () => 'closed',
+    );
+  try {
+    expect([await health('127.0.0.1'), await health('127.0.0.3')]).toEqual([200, 'closed']);
+    await addPerson(fresh.db, 'adam', ['admin']);
+    await expect.poll(() => health('127.0.0.3'), { timeout: 10_000 }).toBe(200);
+  } finally {
+    await waiting.close();
+  }
 });
 
 describe('a path has one spelling', () => {

@@ -208,6 +208,27 @@ describe('signing in', () => {
   });
 });
 
+test('somebody invited without a role is told whom to ask', async () => {
+  const admin = await browser.newContext();
+  await admin.addCookies([
+    { name: 'countersign', value: cookies.adam.slice('countersign='.length), url: product.consoleOrigin },
+  ]);
+  const page = await admin.newPage();
+  await page.goto(`${product.consoleOrigin}/people`);
+  await page.getByRole('button', { name: 'Invite' }).click();
+  await page.getByLabel('E-mail address').fill('nora@example.test');
+  await page.getByRole('checkbox', { name: /^Owner/ }).click();
+  await page.getByRole('button', { name: 'Make the link' }).click();
+  await page.getByText('The link is ready').waitFor();
+  const shown = (await page.getByRole('dialog').textContent()) ?? '';
+  const guest = await browser.newContext();
+  const newcomer = await guest.newPage();
+  await enrol(newcomer, /http\S+\/enrol#[\w-]{43}/.exec(shown)?.[0] as string, null, 'Nora');
+  await newcomer.getByRole('heading', { name: 'You have no role yet' }).waitFor();
+  expect(await newcomer.getByRole('list', { name: 'Admins' }).textContent()).toContain('Adam');
+  await Promise.all([admin.close(), guest.close()]);
+});
+
 describe('a page', () => {
   test.each(['/people', '/audit', '/settings/tokens', '/review'])(
     '%s sends strangers to sign in and back',
