@@ -175,7 +175,7 @@ export function AgentView({
       )}
       <div className="grid items-start gap-4 xl:grid-cols-[minmax(0,5fr)_minmax(0,3fr)]">
         <div className="grid gap-4">
-          <Card flush title="What it may do" id="tools">
+          <Card flush title={agent.state === 'active' ? 'What it may do' : 'What it was granted'} id="tools">
             {live.length === 0 ? (
               <p className="p-4 text-fg-2 text-sm">
                 {agent.state === 'pending'

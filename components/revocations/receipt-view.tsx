@@ -272,9 +272,10 @@ function cascadeItems({ cascade, effect }: ReceiptFacts) {
       value: cascade.familiesKept
         ? count(cascade.families, 'kept, frozen', 'kept, frozen')
         : count(cascade.families, 'ended', 'ended'),
-      hint: cascade.familiesKept
-        ? 'They work again after a reinstatement, without anybody signing in.'
-        : undefined,
+      hint:
+        cascade.familiesKept && cascade.families > 0
+          ? 'They work again after a reinstatement, without anybody signing in.'
+          : undefined,
     },
     { term: 'Clients', value: count(cascade.instances, 'stopped', 'stopped') },
     { term: 'Waiting browsers', value: count(cascade.waitingBrowsers, 'sent away', 'sent away') },
