@@ -291,3 +291,12 @@ test('a suspended agent that is reinstated refreshes on with what it had', async
   ]);
   expect((await client.refresh(agent, token.refresh_token)).status).toBe(200);
 });
+
+test('a metadata document may change where nobody reviewed it; what matters is the watch over documents', async () => {
+  const agent = await createApprovedAgent(system());
+  await bringInto(agent, [
+    "UPDATE instance SET reviewed_digest = 'sha256:material' WHERE agent_id = $1",
+    "UPDATE client SET metadata_digest = 'sha256:other' WHERE id IN (SELECT client_id FROM instance WHERE agent_id = $1)",
+  ]);
+  expect((await client.redeem(agent, await deliveredCode(system(), agent))).status).toBe(200);
+});

@@ -49,7 +49,11 @@ export type Standing = {
     quarantineEndsAt: Date | null;
     /** How many living instances the client has: `client_credentials` needs exactly one. */
     livingCount: number;
-    /** Digest of the client metadata the approval was made on; null for an instance linked later. */
+    /**
+     * Digest of the client metadata the approval was made on. Null for an instance linked later, and for a metadata
+     * document: that may change in ways nobody reviewed it for, and the watch over documents suspends the instance
+     * when it changes in others.
+     */
     approvedMetadataDigest: string | null;
   } | null;
   agent: {
@@ -135,11 +139,11 @@ SELECT c.id AS client_id, c.metadata_digest, c.source_id, c.token_endpoint_auth_
        c.quarantine_ends_at AS client_quarantine_ends_at,
        i.id AS instance_id, i.state AS instance_state, i.quarantine_ends_at AS instance_quarantine_ends_at,
        coalesce(i.living_count, 0)::int AS living_count,
-       (SELECT x ->> 'metadataDigest'
+       CASE WHEN i.reviewed_digest = '' THEN (SELECT x ->> 'metadataDigest'
           FROM tool_binding b JOIN request_revision r ON r.id = b.revision_id,
                jsonb_path_query(r.snapshot, '$.instances[*]') x
          WHERE b.agent_id = a.id AND b.ended_at IS NULL AND x ->> 'instanceId' = i.id
-         ORDER BY b.version DESC LIMIT 1) AS approved_metadata_digest,
+         ORDER BY b.version DESC LIMIT 1) END AS approved_metadata_digest,
        a.id AS agent_id, a.name AS agent_name, a.state AS agent_state, a.state_cause AS agent_state_cause, a.epoch,
        a.client_class, a.expires_at AS agent_expires_at, p.id AS owner_id, p.state AS owner_state,
        q.id AS request_id, q.number AS request_number, q.state AS request_state,
