@@ -97,6 +97,7 @@ async function stopAgent(
       kind: effect === 'suspend' ? 'agent.suspend' : 'agent.revoke',
       subjectId: agent.id,
       agentId: agent.id,
+      parentIds: await lastBindings(tx, agent.id),
       reason: input.reason || input.cause,
       before: { state: agent.state, epoch: agent.epoch },
       after: { state, epoch: agent.epoch + 1 },
@@ -263,4 +264,12 @@ async function guardsToAsk(tx: Tx, serverIds: string[]): Promise<{ guardId: stri
     select: { id: true },
   });
   return guards.map((guard) => ({ guardId: guard.id }));
+}
+
+/** The events that bound the tools this stop takes away: where its chain began. */
+async function lastBindings(tx: Tx, agentId: string): Promise<string[]> {
+  const rows = await tx.$queryRaw<{ id: string }[]>`
+    SELECT e.id FROM audit_event e JOIN tool_binding b ON b.id = e.subject_id
+     WHERE e.kind = 'binding.create' AND b.agent_id = ${agentId} AND b.ended_at IS NULL ORDER BY e.id`;
+  return rows.map((row) => row.id);
 }

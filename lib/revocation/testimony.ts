@@ -129,6 +129,7 @@ export async function acceptReport(
       SELECT last_report_number AS number, last_report_hash AS hash FROM guard WHERE id = ${guard.id} FOR UPDATE`;
     let last = row && row.number > 0n ? { number: Number(row.number), digest: row.hash } : null;
     const rows = [];
+    const issues = await issueEventsOf(tx, report.records);
     for (const record of report.records) {
       if (last && record.number <= last.number) continue;
       if (!followsRecord(record, last)) {
@@ -145,7 +146,8 @@ export async function acceptReport(
         );
       }
       const event = eventOf(record, guard);
-      if (event) rows.push(toEventRow(guardCtx, event));
+      const issued = record.kind === 'call' && record.tokenId ? issues.get(record.tokenId) : undefined;
+      rows.push(toEventRow(guardCtx, issued ? { ...event, parentIds: [issued] } : event));
       last = { number: record.number, digest: recordDigest(record) };
     }
     if (rows.length > 0) await tx.$executeRawUnsafe(insertEvents('$1'), JSON.stringify(rows));
@@ -159,6 +161,18 @@ export async function acceptReport(
     }
     return { acceptedThrough: last?.number ?? 0 };
   });
+}
+
+/** The event each token in these records was issued by, so that a call's chain leads back to its approval. */
+async function issueEventsOf(tx: Tx, records: readonly ReportRecord[]): Promise<Map<string, string>> {
+  const tokenIds = records.flatMap((record) =>
+    record.kind === 'call' && record.tokenId ? [record.tokenId] : [],
+  );
+  if (tokenIds.length === 0) return new Map();
+  const rows = await tx.$queryRaw<{ id: string; tokenId: string }[]>`
+    SELECT id, subject_id AS "tokenId" FROM audit_event
+     WHERE subject_id = ANY (${[...new Set(tokenIds)]}) AND kind IN ('credential.issue', 'credential.reveal')`;
+  return new Map(rows.map((row) => [row.tokenId, row.id]));
 }
 
 function eventOf(record: ReportRecord, guard: { id: string; serverIds: readonly string[] }) {
