@@ -438,11 +438,15 @@ function LiveBinding({ binding }: { binding: Binding }) {
     <section aria-label={`Tools on ${binding.server}`} className="border-line border-b last:border-b-0">
       <div className="flex flex-wrap items-baseline gap-x-3 gap-y-1 px-4 pt-3 pb-1">
         <h3 className="font-medium text-sm">
-          <TextLink href={`/servers/${binding.serverId}`}>{binding.server}</TextLink>
+          <TextLink href={`/servers/${binding.serverId}`} className="inline-block min-h-6 leading-6">
+            {binding.server}
+          </TextLink>
         </h3>
         <span className="text-fg-3 text-xs">
           version {binding.version}, by{' '}
-          <TextLink href={`/requests/${binding.requestId}`}>{binding.requestLabel || 'its request'}</TextLink>
+          <TextLink href={`/requests/${binding.requestId}`} className="inline-block min-h-6 leading-6">
+            {binding.requestLabel || 'its request'}
+          </TextLink>
         </span>
         <span className="ml-auto text-xs">
           {binding.expiresAt ? (

@@ -33,7 +33,7 @@ export function Credentials({
   const liveCount = rows.filter((row) => row.state === 'live').length;
   return (
     <>
-      <Table label="Credentials">
+      <Table label="Ledger of credentials">
         <thead>
           <TableRow>
             <TableHeader>Credential</TableHeader>
@@ -78,7 +78,12 @@ export function Credentials({
       </Table>
       <div className="border-line border-t px-4 py-2 text-fg-3 text-xs">
         {liveCount} live{more ? ` of the newest ${rows.length}. ` : ` of ${rows.length}. `}
-        <TextLink href={`/audit?agent=${agentId}&kind=credential.issue`}>Every issuance</TextLink>
+        <TextLink
+          href={`/audit?agent=${agentId}&kind=credential.issue`}
+          className="inline-block min-h-6 leading-6"
+        >
+          Every issuance
+        </TextLink>
       </div>
     </>
   );

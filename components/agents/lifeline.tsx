@@ -62,7 +62,10 @@ export function Lifeline({ entries }: { entries: LifelineEntry[] }) {
           title: (
             <span className="flex flex-wrap items-center gap-x-2 gap-y-0.5">
               <span className="sr-only">{lane.word}: </span>
-              <TextLink href={`/audit/${entry.eventId}`} className="font-medium text-fg">
+              <TextLink
+                href={`/audit/${entry.eventId}`}
+                className="inline-block min-h-6 font-medium text-fg leading-6"
+              >
                 {refused && entry.lane === 'call' ? 'A guard refused calls' : entry.says}
               </TextLink>
               {entry.count > 1 && <Badge>{entry.count} times</Badge>}
@@ -109,7 +112,7 @@ function Body({ entry }: { entry: LifelineEntry }) {
         </span>
       )}
       {links.map((link) => (
-        <TextLink key={link.href} href={link.href}>
+        <TextLink key={link.href} href={link.href} className="inline-block min-h-6 leading-6">
           {link.label}
         </TextLink>
       ))}

@@ -78,7 +78,11 @@ export function GuardsView({
       cell: (guard) => (
         <span className="flex max-w-80 flex-wrap gap-x-2.5">
           {guard.servers.map((server) => (
-            <TextLink key={server.id} href={`/servers/${server.id}`} className="whitespace-nowrap">
+            <TextLink
+              key={server.id}
+              href={`/servers/${server.id}`}
+              className="inline-block min-h-6 whitespace-nowrap leading-6"
+            >
               {server.name}
             </TextLink>
           ))}
