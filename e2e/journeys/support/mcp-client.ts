@@ -1,6 +1,9 @@
 import { createServer, type IncomingHttpHeaders, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { Client as ModernClient, StreamableHTTPClientTransport as ModernTransport } from '@modelcontextprotocol/client';
+import {
+  Client as ModernClient,
+  StreamableHTTPClientTransport as ModernTransport,
+} from '@modelcontextprotocol/client';
 import { Client as LegacyClient } from '@modelcontextprotocol/sdk/client/index.js';
 import { StreamableHTTPClientTransport as LegacyTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
 import type { Page } from '@playwright/test';
@@ -73,7 +76,8 @@ export async function startMcpClient(options: {
   const provider = new ScriptedProvider(redirectUrl, options.clientName, async (url) => {
     await options.page.goto(url.toString());
   });
-  const { client, newTransport } = options.sdk === '1.x' ? legacy(options.url, provider) : modern(options.url, provider);
+  const { client, newTransport } =
+    options.sdk === '1.x' ? legacy(options.url, provider) : modern(options.url, provider);
 
   return {
     callbackHeaders,
@@ -136,7 +140,10 @@ function legacy(url: string, provider: ScriptedProvider): Driven {
 }
 
 function modern(url: string, provider: ScriptedProvider): Driven {
-  const client = new ModernClient({ name: 'journey', version: '2' }, { versionNegotiation: { mode: 'auto' } });
+  const client = new ModernClient(
+    { name: 'journey', version: '2' },
+    { versionNegotiation: { mode: 'auto' } },
+  );
   return {
     client: client as unknown as Driven['client'],
     newTransport() {
