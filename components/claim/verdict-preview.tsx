@@ -27,7 +27,7 @@ export function VerdictPreview({ preview, isStale }: { preview: Preview | null; 
   const refused = verdict.tools.filter((tool) => tool.outcome === 'deny');
   const list = new Intl.ListFormat('en', { type: 'disjunction' });
   return (
-    <div aria-live="polite" className={isStale ? 'grid gap-2 opacity-60' : 'grid gap-2'}>
+    <div aria-live="polite" aria-busy={isStale} className="grid gap-2">
       <div className="flex flex-wrap items-center gap-1.5">
         <OutcomeMark outcome={verdict.outcome} />
         {verdict.tools.length > 0 && <RiskMark risk={preview.risk} />}

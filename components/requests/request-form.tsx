@@ -101,8 +101,11 @@ export function RequestForm({
     message,
   }));
   const shown = errors.length > 0 ? errors : answered;
+  // What was mended since is no longer marked at its field; the summary stays until the next try.
+  const stillWrong = new Set(errors.length > 0 ? check(mode, draft, chosen).map((error) => error.name) : []);
+  const marked = errors.length > 0 ? errors.filter((error) => stillWrong.has(error.name)) : answered;
   const byField = Object.fromEntries(
-    shown.flatMap((error) => (error.name ? [[error.name, error.message] as const] : [])),
+    marked.flatMap((error) => (error.name ? [[error.name, error.message] as const] : [])),
   );
   const toolErrors = {
     ...(byField.tools ? { tools: byField.tools } : {}),

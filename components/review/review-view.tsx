@@ -81,7 +81,9 @@ export function ReviewView({
   const changes = useAction(actions.requestChanges);
   const region = useRef<HTMLDivElement>(null);
 
-  const edited = latest.snapshotDigest !== held.snapshotDigest;
+  const open = latest.state === 'submitted';
+  // Once it is decided there is nothing left to hold still for.
+  const edited = open && latest.snapshotDigest !== held.snapshotDigest;
   // The words stay as they were read; votes, comments and state are always the latest.
   const review = edited
     ? {
@@ -93,7 +95,6 @@ export function ReviewView({
         decision: latest.decision,
       }
     : latest;
-  const open = latest.state === 'submitted';
   const readOnly = !open || edited || review.cannotDecide !== null;
 
   const proposed = new Map(review.proposed.tools.map((tool) => [tool.toolId, tool.constraints]));

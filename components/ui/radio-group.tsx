@@ -59,14 +59,14 @@ export function RadioGroup<Value extends string>({
           <Radio.Root
             value={option.value}
             // Inside a field a radio would otherwise be named by the field's question instead of its own answer.
-            aria-labelledby={`${labelId}-${option.value}`}
+            aria-labelledby={labelOf(labelId, option.value)}
             disabled={option.disabled}
             className="relative m-0.5 flex size-4 items-center justify-center rounded-full border border-line-control bg-surface transition-colors after:absolute after:-inset-1 data-checked:border-ink data-invalid:border-danger data-checked:bg-ink data-disabled:opacity-55 group-hover/radio:not-data-disabled:border-fg-2"
           >
             <Radio.Indicator className="forced-fill size-1.5 rounded-full bg-on-ink data-unchecked:hidden" />
           </Radio.Root>
           <span className="min-w-0 text-sm">
-            <span id={`${labelId}-${option.value}`} className={cn(option.hint && 'font-medium')}>
+            <span id={labelOf(labelId, option.value)} className={cn(option.hint && 'font-medium')}>
               {option.label}
             </span>
             {option.hint && <span className="block text-fg-3 text-xs">{option.hint}</span>}
@@ -75,4 +75,9 @@ export function RadioGroup<Value extends string>({
       ))}
     </BaseRadioGroup>
   );
+}
+
+/** A list of ids is split at spaces, so a value with one must not put it into an id. */
+function labelOf(labelId: string, value: string): string {
+  return `${labelId}-${value.replaceAll(/[^\w-]/g, '-')}`;
 }

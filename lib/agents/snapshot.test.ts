@@ -74,18 +74,16 @@ const snapshot: fc.Arbitrary<Snapshot> = fc.record({
 const narrowing = snapshot.chain((asked) =>
   fc.record({
     asked: fc.constant(asked),
-    keep: fc
-      .subarray(asked.tools)
-      .chain((kept) =>
-        fc.tuple(
-          ...kept.map((tool) =>
-            fc.record({
-              toolId: fc.constant(tool.toolId),
-              constraints: fc.array(constraint, { maxLength: 2 }),
-            }),
-          ),
+    keep: fc.subarray(asked.tools).chain((kept) =>
+      fc.tuple(
+        ...kept.map((tool) =>
+          fc.record({
+            toolId: fc.constant(tool.toolId),
+            constraints: fc.array(constraint, { maxLength: 2 }),
+          }),
         ),
       ),
+    ),
     lifetimeSeconds: fc.integer({ min: 60, max: asked.lifetimeSeconds }),
   }),
 );
