@@ -3,7 +3,13 @@
 import './globals.css';
 
 /** The last resort, when even the frame failed. It stands alone and shows nothing of the error. */
-export default function GlobalError({ error, reset }: { error: Error & { digest?: string }; reset: () => void }) {
+export default function GlobalError({
+  error,
+  reset,
+}: {
+  error: Error & { digest?: string };
+  reset: () => void;
+}) {
   return (
     <html lang="en">
       <head>

@@ -16,9 +16,8 @@ export async function startHeadlessAgent(options: {
   const found = await oauth.discoveryRequest(issuer, { algorithm: 'oauth2', ...insecure });
   const server = await oauth.processDiscoveryResponse(issuer, found);
   const { alg: _, use: __, key_ops: ___, ...jwk } = options.privateJwk;
-  const key = await crypto.subtle.importKey('jwk', jwk, { name: 'ECDSA', namedCurve: 'P-256' }, false, [
-    'sign',
-  ]);
+  const algorithm = jwk.kty === 'OKP' ? { name: 'Ed25519' } : { name: 'ECDSA', namedCurve: 'P-256' };
+  const key = await crypto.subtle.importKey('jwk', jwk, algorithm, false, ['sign']);
   const kid = (options.privateJwk as { kid?: string }).kid;
   const client: oauth.Client = { client_id: options.clientId };
 
