@@ -54,16 +54,17 @@ export function History({ entries }: { entries: RequestDetail['history'] }) {
               {entry.actorName && <span className="text-fg-2"> by {entry.actorName}</span>}
             </>
           ),
-          time: <RelativeTime at={entry.at} />,
-          body:
-            entry.reason || changed.length > 0 ? (
-              <>
-                {entry.reason && <UntrustedText text={entry.reason} multiline />}
-                {changed.length > 0 && (
-                  <span className="block text-fg-3 text-xs">Changed: {changed.join(', ')}</span>
-                )}
-              </>
-            ) : undefined,
+          body: (
+            <>
+              <RelativeTime at={entry.at} className="text-fg-3 text-xs" />
+              {entry.reason && (
+                <p>
+                  <UntrustedText text={entry.reason} multiline />
+                </p>
+              )}
+              {changed.length > 0 && <p className="text-fg-3 text-xs">Changed: {changed.join(', ')}</p>}
+            </>
+          ),
         };
       })}
     />

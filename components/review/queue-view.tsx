@@ -149,7 +149,7 @@ function waitingColumns(now: number, all: boolean): DataColumn<QueueRow>[] {
           </span>
         ) : row.reviewDueAt && Date.parse(row.reviewDueAt) < now ? (
           <span className="font-medium text-danger">
-            overdue since <RelativeTime at={row.reviewDueAt} />
+            Overdue, <RelativeTime at={row.reviewDueAt} />
           </span>
         ) : (
           <RelativeTime at={row.reviewDueAt} className="text-fg-2" />
