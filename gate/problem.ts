@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import { DomainError, httpStatusOf, Invalid } from '#lib/platform/errors.ts';
+import { isDatabaseTrouble } from '#lib/platform/db.ts';
+import { DomainError, httpStatusOf, Invalid, Unavailable } from '#lib/platform/errors.ts';
 
 /** Problem details (RFC 9457). `type` is a stable URN a program can match, `detail` a sentence for people. */
 export type Problem = {
@@ -26,6 +27,9 @@ const titles: Record<DomainError['code'], string> = {
 /** The problem for an error. Unknown errors never show their message: it goes to the log under the same request id. */
 export function problemOf(error: unknown, requestId: string): Problem {
   if (error instanceof z.ZodError) return problemOf(invalidFromZod(error), requestId);
+  if (isDatabaseTrouble(error)) {
+    return problemOf(new Unavailable('The database does not answer just now. Try again.'), requestId);
+  }
   if (!(error instanceof DomainError)) {
     return {
       type: 'urn:countersign:problem:internal',

@@ -1,4 +1,5 @@
 import { Hono } from 'hono';
+import { isDatabaseTrouble } from '#lib/platform/db.ts';
 import { registerAuthzen } from '../authzen.ts';
 import type { Gate } from '../context.ts';
 import type { FeedHub } from '../guards/feed-hub.ts';
@@ -33,6 +34,16 @@ export function createOAuthApp(gate: Gate, feed: FeedHub): OAuthApp {
   const app: OAuthApp = new Hono();
   app.onError((error, c) => {
     gate.log.error({ err: error, traceId: c.env.caller.traceId, path: c.req.path }, 'request failed');
+    if (isDatabaseTrouble(error)) {
+      return c.json(
+        {
+          error: 'temporarily_unavailable',
+          error_description: 'The database does not answer. Nothing happened; try again.',
+        },
+        503,
+        { 'cache-control': 'no-store', 'retry-after': '2' },
+      );
+    }
     return c.json(
       {
         error: 'server_error',

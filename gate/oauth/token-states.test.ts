@@ -1,3 +1,4 @@
+import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { ensureSigningKeys } from '#lib/credentials/signing-keys.ts';
 import { systemActor } from '#lib/platform/actor.ts';
@@ -299,4 +300,30 @@ test('a metadata document may change where nobody reviewed it; what matters is t
     "UPDATE client SET metadata_digest = 'sha256:other' WHERE id IN (SELECT client_id FROM instance WHERE agent_id = $1)",
   ]);
   expect((await client.redeem(agent, await deliveredCode(system(), agent))).status).toBe(200);
+});
+
+test('while the database is away every endpoint answers 503 and comes back by itself (T66)', async () => {
+  await using other = await startTestGate(4705);
+  const asked = tokenClient(other);
+  const there = ctxOf(other.running.gate, { actor: systemActor('test') });
+  await ensureSigningKeys(there);
+  const agent = await createApprovedAgent(there);
+  const delivered = await deliveredCode(there, agent);
+  const superuser = new pg.Client({ connectionString: gate.database.superuserUrl });
+  await superuser.connect();
+  const { name } = other.database;
+  try {
+    await superuser.query(`ALTER DATABASE ${name} ALLOW_CONNECTIONS false`);
+    await superuser.query('SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1', [
+      name,
+    ]);
+    const answer = await asked.redeem(agent, delivered);
+    expect([answer.status, bodyOf(answer).error]).toEqual([503, 'temporarily_unavailable']);
+    expect(answer.headers['retry-after']).toBe('2');
+    expect((await asked.revoke(agent, 'csr_x')).status).toBe(503);
+  } finally {
+    await superuser.query(`ALTER DATABASE ${name} ALLOW_CONNECTIONS true`);
+    await superuser.end();
+  }
+  expect((await asked.redeem(agent, delivered)).status).toBe(200);
 });

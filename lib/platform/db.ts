@@ -117,6 +117,46 @@ export function isSerializationFailure(error: unknown): boolean {
   return cause instanceof Error && isSerializationFailure(cause);
 }
 
+/** Codes under which Node, pg and Prisma say that the database is away, full, read-only or too slow. */
+const troubleCodes: ReadonlySet<string> = new Set([
+  'ECONNREFUSED',
+  'ECONNRESET',
+  'EPIPE',
+  'ETIMEDOUT',
+  'P1001',
+  'P1002',
+  'P1008',
+  'P1017',
+  'P2024',
+  'P2028',
+  '25006',
+  '55000',
+  '57014',
+]);
+
+/**
+ * Whether an error means that the database cannot answer just now, so that the caller is told to come back (503)
+ * instead of that something is broken (500).
+ */
+export function isDatabaseTrouble(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  const { code = '', cause, syscall } = error as Error & { code?: unknown; syscall?: unknown };
+  // The unix socket is gone while PostgreSQL starts.
+  if (code === 'ENOENT' && syscall === 'connect') return true;
+  if (typeof code === 'string') {
+    // Classes 08, 53 and 57P: connections, resources, shutdown.
+    if (troubleCodes.has(code) || /^(?:08...|53...|57P..)$/.test(code)) return true;
+  }
+  if (
+    /Connection terminated|timeout exceeded when trying to connect|Can't reach database server/.test(
+      error.message,
+    )
+  ) {
+    return true;
+  }
+  return cause !== error && isDatabaseTrouble(cause);
+}
+
 /** Wakes live pages and feeds when this transaction commits. Payloads are ids, never content. */
 export async function notifyChange(tx: Tx, topic: string, id: string): Promise<void> {
   await tx.$executeRaw`SELECT pg_notify('countersign_change', ${JSON.stringify({ topic, id })})`;

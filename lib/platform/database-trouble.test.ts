@@ -1,0 +1,18 @@
+import { expect, test } from 'vitest';
+import { isDatabaseTrouble, openDb } from './db.ts';
+
+test('a database that is away is trouble, for both doors; a wrong statement and a broken program are not', async () => {
+  const db = openDb('postgresql://nobody:x@127.0.0.1:1/none', { prisma: 1, hot: 1, emergency: 1 });
+  try {
+    const failures = await Promise.allSettled([db.hot.query('SELECT 1'), db.prisma.person.count()]);
+    for (const failure of failures) {
+      expect(failure.status === 'rejected' && isDatabaseTrouble(failure.reason)).toBe(true);
+    }
+  } finally {
+    await db.close();
+  }
+  expect(isDatabaseTrouble(Object.assign(new Error('cancelled'), { code: '57014' }))).toBe(true);
+  expect(isDatabaseTrouble(Object.assign(new Error('no column'), { code: '42703' }))).toBe(false);
+  expect(isDatabaseTrouble(new TypeError('undefined is not a function'))).toBe(false);
+  expect(isDatabaseTrouble(undefined)).toBe(false);
+});
