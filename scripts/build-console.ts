@@ -39,6 +39,9 @@ export async function buildConsoleIfStale(options: { quiet: boolean }): Promise<
   try {
     if ((await builtFrom()) === wanted) return false;
     await rm(stampFile, { force: true });
+    // A first start would otherwise be silent for minutes.
+    if (options.quiet)
+      console.log('Building the console, because its sources are new. This takes a minute or two.');
     await build(options.quiet);
     await writeFile(stampFile, wanted);
     return true;
