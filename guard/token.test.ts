@@ -211,6 +211,20 @@ describe('what a verified token is good for', () => {
     expect(await resolve(cs)).toMatchObject({ code, newer });
   });
 
+  test('a token or family ended before its time is refused, the next one is not, and the list forgets', async () => {
+    const ended = (tokenIds: string[], families: string[], untilMs = Date.now() + 60_000) =>
+      gate.publish(serverId, { kind: 'credentials.ended', tokenIds, families, untilMs });
+    expect(await resolve({ family: 'fam_ended' })).toHaveProperty('tools');
+    await ended([], ['fam_ended'], Date.now() - 1);
+    expect(await resolve({ family: 'fam_ended' })).toMatchObject({ code: 'credential_ended' });
+    expect(await resolve({ family: 'fam_other' })).toHaveProperty('tools');
+    const claims = await verify(await gate.mint(serverId, granted));
+    if ('code' in claims) throw new Error(claims.code);
+    await ended([claims.jti], []);
+    expect(resolvePrincipal(claims, slice, noFloors, Date.now())).toMatchObject({ code: 'credential_ended' });
+    expect([...slice.endedCredentials.keys()]).toEqual([claims.jti]);
+  });
+
   test('nothing below the floors of what was seen before, whatever the gate says now', async () => {
     expect(await resolve({}, { epoch: () => 2, version: () => 0 })).toMatchObject({
       code: 'agent_epoch_ended',
