@@ -57,15 +57,18 @@ type Options = {
   at?: string;
 };
 function call(path: string, { as, method = 'GET', body, headers = {}, at = host }: Options = {}) {
+  const text = body === undefined || typeof body === 'string' ? body : JSON.stringify(body);
   return gate.ask(`/api/v1${path}`, {
     method,
     host: at,
     headers: {
+      // Node sends none with DELETE by itself.
+      ...(text === undefined ? {} : { 'content-length': String(Buffer.byteLength(text)) }),
       ...(as ? { authorization: `Bearer ${tokens[as]}` } : {}),
       ...(body === undefined ? {} : { 'content-type': 'application/json' }),
       ...headers,
     },
-    body: body === undefined ? undefined : typeof body === 'string' ? body : JSON.stringify(body),
+    body: text,
   });
 }
 
