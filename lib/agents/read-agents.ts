@@ -6,7 +6,7 @@ import { agentFilter, agentFilterFields } from './agent-filter.ts';
 import { purposeSchema } from './purpose.ts';
 import { constraintSchema, parseSnapshot } from './snapshot.ts';
 import { agentStates, bindingStateAt } from './states.ts';
-import { ownerFilter } from './visibility.ts';
+import { visibleAgents } from './visibility.ts';
 
 const instant = z.string();
 const person = z.object({ personId: z.string(), displayName: z.string() });
@@ -127,7 +127,7 @@ export async function listAgents(ctx: Ctx, query: z.output<typeof listAgentsQuer
   const db = ctx.db.prisma;
   const where = {
     AND: [
-      await ownerFilter(db, ctx),
+      await visibleAgents(db, ctx),
       query.scope === 'mine' ? { ownerId: viewer.personId } : {},
       query.scope === 'team' ? { NOT: { ownerId: viewer.personId } } : {},
       agentFilter(query, ctx.clock.now()),
@@ -160,7 +160,7 @@ export async function getAgent(ctx: Ctx, agentId: string): Promise<AgentDetail> 
   const viewer = requirePerson(ctx);
   const db = ctx.db.prisma;
   const agent = await db.agent.findFirst({
-    where: { id: agentId, ...(await ownerFilter(db, ctx)) },
+    where: { AND: [{ id: agentId }, await visibleAgents(db, ctx)] },
     include: withParts,
   });
   if (!agent) throw new NotFound();

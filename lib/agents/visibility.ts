@@ -28,3 +28,21 @@ export async function ownerFilter(db: Tx, ctx: Pick<Ctx, 'actor'>): Promise<{ ow
   const owners = await ownersVisibleTo(db, ctx);
   return owners === 'all' ? {} : { ownerId: { in: [...owners] } };
 }
+
+/** The same for agents, which their deputies see too. */
+export async function visibleAgents(db: Tx, ctx: Pick<Ctx, 'actor'>) {
+  const owners = await ownersVisibleTo(db, ctx);
+  if (owners === 'all') return {};
+  const { personId } = requirePerson(ctx as Ctx);
+  return { OR: [{ ownerId: { in: [...owners] } }, { deputyId: personId }] };
+}
+
+/** The same for requests: those of visible owners, one's own words, and what is asked for agents one is deputy of. */
+export async function visibleRequests(db: Tx, ctx: Pick<Ctx, 'actor'>) {
+  const owners = await ownersVisibleTo(db, ctx);
+  if (owners === 'all') return {};
+  const { personId } = requirePerson(ctx as Ctx);
+  return {
+    OR: [{ ownerId: { in: [...owners] } }, { createdById: personId }, { agent: { deputyId: personId } }],
+  };
+}

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { hasRole, requirePerson } from '#lib/access/require.ts';
-import { ownerFilter } from '#lib/agents/visibility.ts';
+import { visibleRequests } from '#lib/agents/visibility.ts';
 import { addSeconds } from '#lib/platform/clock.ts';
 import type { Ctx } from '#lib/platform/ctx.ts';
 import type { Tx } from '#lib/platform/db.ts';
@@ -36,7 +36,7 @@ export async function listRequests(ctx: Ctx, query: ListRequestsQuery): Promise<
   const db = ctx.db.prisma;
   const where = {
     AND: [
-      await ownerFilter(db, ctx),
+      await visibleRequests(db, ctx),
       query.scope === 'mine' ? { OR: [{ ownerId: person.personId }, { createdById: person.personId }] } : {},
       query.scope === 'team' ? { NOT: { ownerId: person.personId } } : {},
       query.agentId ? { agentId: query.agentId } : {},

@@ -512,6 +512,33 @@ describe('changing an approved agent', () => {
     ).rejects.toMatchObject({ code: 'not_found' });
   });
 
+  test('a deputy may ask for a change, and is then as involved as the owner', async () => {
+    const first = await submitted({ tools: ['list_notes'] });
+    await edit(first.id, { deputyId: world.oscar.personId });
+    await approve(first.id);
+    const asked = await createRequest(
+      world.as(world.oscar),
+      createRequestInput.parse({
+        kind: 'change',
+        agentId: first.agentId,
+        agentName: 'Notes keeper',
+        deputyId: world.oscar.personId,
+        purpose,
+        lifetimeSeconds: 3600,
+        tools: [{ serverId: world.serverId, name: 'read_note' }],
+        submit: true,
+      }),
+    );
+    const request = await stateOf(world, asked.id);
+    expect(request).toMatchObject({ ownerId: world.olive.personId, createdById: world.oscar.personId });
+    const both = { ...world.oscar, roles: ['owner', 'approver'] as const };
+    await expect(approve(asked.id, both)).rejects.toMatchObject({
+      code: 'forbidden',
+      detail: { conflict: 'wrote' },
+    });
+    expect((await approve(asked.id)).state).toBe('approved');
+  });
+
   test('a rejected change leaves the agent what it has', async () => {
     const first = await submitted({ tools: ['list_notes'] });
     await approve(first.id);

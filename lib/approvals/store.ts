@@ -1,5 +1,5 @@
 import { parseSnapshot, type Snapshot } from '#lib/agents/snapshot.ts';
-import { ownerFilter } from '#lib/agents/visibility.ts';
+import { visibleRequests } from '#lib/agents/visibility.ts';
 import type { PersonActor } from '#lib/platform/actor.ts';
 import type { Ctx } from '#lib/platform/ctx.ts';
 import type { Tx } from '#lib/platform/db.ts';
@@ -35,7 +35,7 @@ export async function loadVisible(
     await tx.$queryRaw`SELECT id FROM registration_request WHERE id = ${requestId} FOR UPDATE`;
   }
   const request = await tx.registrationRequest.findFirst({
-    where: { id: requestId, ...(await ownerFilter(tx, ctx)) },
+    where: { AND: [{ id: requestId }, await visibleRequests(tx, ctx)] },
     include: requestInclude,
   });
   const loaded = request && toLoaded(request);
