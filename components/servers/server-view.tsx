@@ -4,7 +4,6 @@ import { CircleQuestionMark, RefreshCw, ShieldHalf, Wrench } from 'lucide-react'
 import Link from 'next/link';
 import { useState } from 'react';
 import type { Action } from '#components/console/action.ts';
-import { ActionProblemNote } from '#components/console/action-problem.tsx';
 import { useNowEvery } from '#components/console/clock.ts';
 import { CopyableId } from '#components/console/copyable-id.tsx';
 import { LiveRefresh } from '#components/console/live-refresh.tsx';
@@ -97,7 +96,15 @@ export function ServerView({
           ) : undefined
         }
       />
-      <ActionProblemNote problem={sync.problem} />
+      {sync.problem && (
+        <Callout tone="danger" announce title="The tools could not be read">
+          <span className="break-words">{sync.problem.detail}</span>
+          {offered.length > 0 && ' The last good list stays.'}
+          {sync.problem.code === 'internal' &&
+            sync.problem.requestId &&
+            ` Reference ${sync.problem.requestId}.`}
+        </Callout>
+      )}
       {report && <SyncReport report={report} onClose={() => setReport(null)} />}
       {!report && !sync.problem && server.lastSyncError && (
         <Callout tone="danger" title="The last sync failed">
@@ -111,7 +118,7 @@ export function ServerView({
           )}
         </Callout>
       )}
-      {justAdded && offered.length === 0 && !server.lastSyncError && (
+      {justAdded && offered.length === 0 && !server.lastSyncError && !sync.problem && (
         <Callout tone="success" title={`${server.name} is in the catalogue`}>
           {guarded || server.upstreamUrl
             ? 'Next, read its tools with “Sync now”. Then confirm what each may do.'

@@ -62,7 +62,9 @@ export function ToolSetView({
         description={set.purpose || undefined}
         meta={
           <>
-            <span>{latest.tools.length} tools</span>
+            <span>
+              {latest.tools.length} {latest.tools.length === 1 ? 'tool' : 'tools'}
+            </span>
             <span>
               {bound} live {bound === 1 ? 'binding' : 'bindings'}
             </span>
