@@ -503,17 +503,20 @@ function usePreview(call: RequestFormActions['preview'], question: PreviewInput)
   const [preview, setPreview] = useState<RequestPreview | null>(null);
   const [isStale, setStale] = useState(false);
   const latest = useRef(0);
+  // The page hands down a new reference whenever it is rendered; only another question asks again.
+  const ask = useRef(call);
+  ask.current = call;
   const signature = JSON.stringify(question);
   useEffect(() => {
     const turn = ++latest.current;
     setStale(true);
     const timer = setTimeout(async () => {
-      const answer = await call(null, JSON.parse(signature) as PreviewInput).catch(() => null);
+      const answer = await ask.current(null, JSON.parse(signature) as PreviewInput).catch(() => null);
       if (turn !== latest.current) return;
       if (answer?.ok) setPreview(answer.output);
       setStale(false);
     }, 350);
     return () => clearTimeout(timer);
-  }, [signature, call]);
+  }, [signature]);
   return { preview, isStale };
 }
