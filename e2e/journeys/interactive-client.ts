@@ -1,6 +1,6 @@
 import type { Page } from '@playwright/test';
 import { type EventKind, eventCatalogue } from '#lib/audit/catalogue.ts';
-import { askForApproval, openReview, revokeAgent } from './support/acts.ts';
+import { askForApproval, decisionDialog, openReview, revokeAgent } from './support/acts.ts';
 import { expect, picture, test, uniqueName } from './support/journey.ts';
 
 for (const sdk of ['1.x', '2.x'] as const) {
@@ -37,7 +37,7 @@ for (const sdk of ['1.x', '2.x'] as const) {
     await picture(ava, `review-${sdk}`);
     await ava.getByRole('checkbox', { name: 'Keep write_note' }).click();
     await ava.getByRole('button', { name: /^Approve narrowed/ }).click();
-    const decision = ava.getByRole('dialog');
+    const decision = decisionDialog(ava);
     await decision
       .getByRole('textbox', { name: /Why less than asked/ })
       .fill('Reading is enough for a start.');
@@ -70,7 +70,7 @@ for (const sdk of ['1.x', '2.x'] as const) {
     await picture(ava, `receipt-${sdk}`);
 
     await test.step('Audrey reads what happened, from the registration to the end', async () => {
-      const audrey = await visit('Audrey');
+      const audrey = await visit('Audrey', { viewport: { width: 1680, height: 1000 } });
       await readStory(audrey, { clientName, pictureName: `audit-${sdk}` });
     });
   });
@@ -114,13 +114,19 @@ async function readStory(
   await expect(events.getByText('agent_revoked').first()).toBeVisible();
   await picture(audrey, pictureName);
 
-  // From the token back to the decision: each event names the one that led to it.
+  // From the token back to the registration: each event names the one that led to it.
   const issued = eventCatalogue['credential.issue'].says;
   await events.getByRole('row').filter({ hasText: issued }).getByRole('link').first().click();
   await expect(audrey.getByRole('heading', { level: 1 })).toContainText(issued);
   await picture(audrey, `${pictureName}-event`);
   const before = audrey.getByRole('list', { name: 'What led to it' });
-  for (const kind of ['binding.create', 'request.approve', 'request.vote'] as const) {
+  for (const kind of [
+    'client.register',
+    'client.claim',
+    'request.submit',
+    'request.approve',
+    'binding.create',
+  ] as const) {
     await expect(before).toContainText(eventCatalogue[kind].says);
   }
 }

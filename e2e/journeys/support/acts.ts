@@ -1,4 +1,4 @@
-import { expect, type Page } from '@playwright/test';
+import { expect, type Locator, type Page } from '@playwright/test';
 import { picture } from './journey.ts';
 
 /** Fills the claim of a client and hands it to the approvers. Tools that can do harm come with a reason. */
@@ -72,14 +72,17 @@ export async function composeRequest(
   }
 }
 
+/** The dialog of a decision, by its title: a notice that slides in is a dialog to assistive technology, too. */
+export function decisionDialog(page: Page): Locator {
+  return page.getByRole('dialog', { name: /: CS-\d+$/ });
+}
+
 /** Approves the open review without taking anything away. */
 export async function approveAsAsked(page: Page): Promise<void> {
   await page.getByRole('button', { name: /^Approve as asked/ }).click();
-  await page
-    .getByRole('dialog')
-    .getByRole('button', { name: /^Approve/ })
-    .click();
-  await expect(page.getByRole('dialog')).toBeHidden();
+  const dialog = decisionDialog(page);
+  await dialog.getByRole('button', { name: /^Approve/ }).click();
+  await expect(dialog).toBeHidden();
 }
 
 /** Files a request for an agent with a key of its own on the notes server; the page shows the request afterwards. */
