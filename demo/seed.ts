@@ -34,6 +34,7 @@ import { createRegistrar } from '#lib/registration/register-client.ts';
 import { metadataPolicy } from '#lib/registration/registration-policy.ts';
 import { sweepRevocation } from '#lib/revocation/receipt.ts';
 import { revokeAgent, stopAgentInput, suspendAgent } from '#lib/revocation/stop-agent.ts';
+import { acceptAck } from '#lib/revocation/testimony.ts';
 import { HistoryClock } from './history-clock.ts';
 import { type PersonaKey, personas } from './personas.ts';
 
@@ -315,6 +316,7 @@ class Story {
         reason: 'The laptop it ran on was stolen.',
       }),
     );
+    await this.#guardsAcknowledge(stop.revocationId);
     this.#at(9, 16, 1);
     await sweepRevocation(this.#system(), stop.revocationId);
   }
@@ -375,6 +377,7 @@ class Story {
         reason: 'Paused while we find out why it searched at night.',
       }),
     );
+    await this.#guardsAcknowledge(pause.revocationId);
     this.#at(2, 15, 1);
     await sweepRevocation(this.#system(), pause.revocationId);
     this.#at(1, 9);
@@ -582,6 +585,33 @@ class Story {
     const found = this.#servers.find((server) => server.tools.some((tool) => tool.toolId === toolId));
     if (!found) throw new TypeError('a tool of no server');
     return found;
+  }
+
+  /** The guard of the examples says at the time, as it would have, that a stop is in force there. */
+  async #guardsAcknowledge(revocationId: string): Promise<void> {
+    const revocation = await this.#base.db.prisma.revocation.findUniqueOrThrow({
+      where: { id: revocationId },
+      include: { acks: true },
+    });
+    const sequences = Object.entries(revocation.sequences as Record<string, number>);
+    for (const { guardId } of revocation.acks) {
+      const guard = await this.#base.db.prisma.guard.findUniqueOrThrow({ where: { id: guardId } });
+      const now = this.#clock.now();
+      await acceptAck(this.#system(), guard, {
+        iss: guardId,
+        aud: this.#base.site.issuer,
+        iat: toNumericDate(now),
+        jti: randomToken(12),
+        generation: 1,
+        applied: sequences.map(([serverId, sequence]) => ({
+          serverId,
+          sequence,
+          appliedAtMs: now.getTime(),
+        })),
+        refusals: [],
+        ahead: [],
+      });
+    }
   }
 
   /** A request that nobody decided in time. */
