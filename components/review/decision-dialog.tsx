@@ -72,6 +72,8 @@ export function DecisionDialog({
   if (verdict !== null && verdict !== shown) {
     setShown(verdict);
     setMissing(false);
+    // A reason belongs to one decision: what was written for another must never be sent with this one.
+    setReason('');
   }
   const word = words[shown];
   const confirm = () => {

@@ -76,6 +76,7 @@ export function ReviewView({
   const [held, setHeld] = useState(initial);
   const [narrowing, setNarrowing] = useState<Narrowing>(() => startOf(initial));
   const [verdict, setVerdict] = useState<Verdict | null>(null);
+  const [decisions, setDecisions] = useState(0);
   const approve = useAction(actions.approve);
   const reject = useAction(actions.reject);
   const changes = useAction(actions.requestChanges);
@@ -116,6 +117,7 @@ export function ReviewView({
     const { id: requestId, snapshotDigest, label } = review;
     const done = (title: string) => () => {
       setVerdict(null);
+      setDecisions((count) => count + 1);
       notify({ tone: 'success', title });
       region.current?.focus();
     };
@@ -419,6 +421,7 @@ export function ReviewView({
         </DecisionBar>
       )}
       <DecisionDialog
+        key={`${review.snapshotDigest}:${decisions}`}
         verdict={verdict}
         label={review.label}
         onClose={() => setVerdict(null)}
