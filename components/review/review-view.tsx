@@ -285,6 +285,7 @@ export function ReviewView({
                     <ToolReview
                       key={tool.toolId}
                       tool={tool}
+                      isNew={review.lastApproval !== null && tool.change === 'added'}
                       kept={
                         open
                           ? proposed.has(tool.toolId) && !narrowing.dropped.has(tool.toolId)

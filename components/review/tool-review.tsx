@@ -18,6 +18,7 @@ import { LimitEditor } from './limit-editor.tsx';
 /** One tool as a reviewer weighs it: what it can do, why it is asked for, and everything a model is told about it. */
 export function ToolReview({
   tool,
+  isNew,
   kept,
   takenEarlier,
   limits,
@@ -26,6 +27,8 @@ export function ToolReview({
   onLimits,
 }: {
   tool: ToolLineView;
+  /** The agent was approved before, without this tool. */
+  isNew: boolean;
   kept: boolean;
   /** An earlier vote took it out already. */
   takenEarlier: boolean;
@@ -69,6 +72,7 @@ export function ToolReview({
           </div>
         </div>
         <span className="flex flex-wrap items-center gap-1.5">
+          {isNew && <Badge tone="warning">New</Badge>}
           {tool.change === 'changed' && <Badge tone="warning">Definition changed</Badge>}
           {refused && <Badge tone="danger">Policy refuses</Badge>}
           {takenEarlier && <Badge tone="neutral">Taken out by an earlier vote</Badge>}
