@@ -120,7 +120,8 @@ describe('addServer', () => {
       serverId,
     ]);
     expect(rows[0].upstream_credential).toMatch(/^v1\./);
-    expect(JSON.stringify(await eventsOf('server.add'))).not.toContain('upstream-secret');
+    const [event] = await eventsOf('server.add');
+    expect(JSON.stringify([event?.after, event?.data, event?.reason])).not.toContain('upstream-secret');
   });
 });
 
