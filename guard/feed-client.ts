@@ -73,7 +73,8 @@ export class FeedClient extends EventEmitter<FeedEvents> {
   #connectionEnd: AbortController | null = null;
   #lastSentAtMs = 0;
   #leaseTimer: NodeJS.Timeout | null = null;
-  #syncing: Promise<void> | null = null;
+  #syncing: Promise<void> = Promise.resolve();
+  #nextSync: Promise<void> | null = null;
   #syncedAtMs = Number.NEGATIVE_INFINITY;
   /** Feed and sync answers are taken in one after the other. */
   #intake: Promise<unknown> = Promise.resolve();
@@ -134,20 +135,23 @@ export class FeedClient extends EventEmitter<FeedEvents> {
   }
 
   /**
-   * Fetches what a validly signed token suggests we have not heard of yet.
-   * Calls made meanwhile share one fetch, and there is one at most every 200 ms.
+   * Fetches what a validly signed token suggests we have not heard of yet, at most every 200 ms. Callers share the
+   * next fetch, never one already under way: its answer may be older than the token that made them ask.
    */
-  async sync(): Promise<void> {
-    if (this.#syncing) return this.#syncing;
-    const now = this.#clock.monotonicMs();
-    if (now - this.#syncedAtMs < syncEveryMs) return;
-    this.#syncedAtMs = now;
-    this.#syncing = this.#fetchSync()
-      .catch(() => {})
-      .finally(() => {
-        this.#syncing = null;
-      });
-    return this.#syncing;
+  sync(): Promise<void> {
+    this.#nextSync ??= this.#syncSoon();
+    return this.#nextSync;
+  }
+
+  async #syncSoon(): Promise<void> {
+    await this.#syncing;
+    const waitMs = this.#syncedAtMs + syncEveryMs - this.#clock.monotonicMs();
+    if (waitMs > 0) await new Promise((resolve) => setTimeout(resolve, waitMs));
+    this.#nextSync = null;
+    this.#syncedAtMs = this.#clock.monotonicMs();
+    // A sync that fails leaves what is known as it was; the caller decides on that.
+    this.#syncing = this.#fetchSync().catch(() => {});
+    await this.#syncing;
   }
 
   /** Remembers when an agent was last let through, for the receipt of its revocation. */
