@@ -72,7 +72,7 @@ function EndSession({ session, endSession }: { session: SessionRow; endSession: 
         size="sm"
         className="justify-self-end"
         pending={pending}
-        aria-label={`End the session from ${session.address ?? 'an unknown address'}`}
+        aria-label={`End session from ${session.address ?? 'an unknown address'}`}
         onClick={() => run({ sessionId: session.sessionId })}
       >
         End session
