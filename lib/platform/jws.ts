@@ -1,4 +1,5 @@
 import {
+  constants,
   createPrivateKey,
   createPublicKey,
   generateKeyPairSync,
@@ -94,4 +95,41 @@ export function verifiesEd25519(parts: CompactParts, key: KeyObject): boolean {
     return false;
   }
   return verify(null, Buffer.from(parts.signed, 'ascii'), key, parts.signature);
+}
+
+/** How each algorithm of RFC 7518 §3.1 and RFC 8037 §3.1 is verified, and by which kind of key alone. */
+const verifications = {
+  ES256: { hash: 'sha256', key: 'ec', curve: 'prime256v1', signatureBytes: 64 },
+  ES384: { hash: 'sha384', key: 'ec', curve: 'secp384r1', signatureBytes: 96 },
+  ES512: { hash: 'sha512', key: 'ec', curve: 'secp521r1', signatureBytes: 132 },
+  EdDSA: { hash: null, key: 'ed25519', signatureBytes: 64 },
+  Ed25519: { hash: null, key: 'ed25519', signatureBytes: 64 },
+  PS256: { hash: 'sha256', key: 'rsa', saltBytes: 32 },
+  PS384: { hash: 'sha384', key: 'rsa', saltBytes: 48 },
+  PS512: { hash: 'sha512', key: 'rsa', saltBytes: 64 },
+  RS256: { hash: 'sha256', key: 'rsa' },
+  RS384: { hash: 'sha384', key: 'rsa' },
+  RS512: { hash: 'sha512', key: 'rsa' },
+} as const;
+export type VerifiableAlgorithm = keyof typeof verifications;
+
+/**
+ * Whether a compact JWS is signed by this key with this algorithm. The caller has taken the algorithm from a list of
+ * its own and found that the key is for it; a key of another kind or curve verifies nothing here either.
+ */
+export function verifiesCompact(token: string, key: KeyObject, alg: VerifiableAlgorithm): boolean {
+  const lastDot = token.lastIndexOf('.');
+  const signed = Buffer.from(token.slice(0, lastDot), 'ascii');
+  const signature = Buffer.from(token.slice(lastDot + 1), 'base64url');
+  const how = verifications[alg];
+  if (key.asymmetricKeyType !== how.key) return false;
+  if ('curve' in how && key.asymmetricKeyDetails?.namedCurve !== how.curve) return false;
+  if ('signatureBytes' in how && signature.length !== how.signatureBytes) return false;
+  if (how.key === 'ed25519') return verify(null, signed, key, signature);
+  if (how.key === 'ec') return verify(how.hash, signed, { key, dsaEncoding: 'ieee-p1363' }, signature);
+  const padding =
+    'saltBytes' in how
+      ? { padding: constants.RSA_PKCS1_PSS_PADDING, saltLength: how.saltBytes }
+      : { padding: constants.RSA_PKCS1_PADDING };
+  return verify(how.hash, signed, { key, ...padding }, signature);
 }
