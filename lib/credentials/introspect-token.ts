@@ -104,7 +104,7 @@ function askerOf(db: Db): GroupCommit<Question, Found> {
   if (!asker) {
     asker = groupCommit<Question, Found>({
       maxRows: 64,
-      maxInFlight: 3,
+      maxInFlight: 2,
       // A question changes nothing, so it may always be asked again.
       isOutcomeUnknown: () => false,
       async run(questions) {
