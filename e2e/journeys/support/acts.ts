@@ -103,3 +103,8 @@ export async function fileKeyedRequest(
   await page.getByRole('button', { name: 'Submit for approval' }).click();
   await page.waitForURL(/\/requests\/req_[^/]+$/);
 }
+
+/** The page's own script runs and its stream is open: names of controls are complete, and menus open. */
+export async function untilLive(page: Page): Promise<void> {
+  await expect(page.getByText(/^(?:Updates: )?Live$/).first()).toBeVisible();
+}
