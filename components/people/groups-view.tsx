@@ -129,7 +129,7 @@ function TakeOut({
       <Button
         size="sm"
         pending={pending}
-        aria-label={`Take ${member.displayName} out`}
+        aria-label={`Take out ${member.displayName}`}
         onClick={() => run({ groupId, personId: member.personId })}
       >
         Take out

@@ -68,7 +68,7 @@ function EndLink({
         className="justify-self-end"
         pending={pending}
         onClick={() => run({ invitationId: invitation.invitationId })}
-        aria-label={`End the link for ${invitation.email ?? 'the first admin'}`}
+        aria-label={`End link for ${invitation.email ?? 'the first admin'}`}
       >
         End link
       </Button>

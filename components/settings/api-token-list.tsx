@@ -59,7 +59,7 @@ function EndToken({ token, endApiToken }: { token: ApiTokenRow; endApiToken: End
         size="sm"
         className="justify-self-end"
         pending={pending}
-        aria-label={`End the token ${token.name}`}
+        aria-label={`End token ${token.name}`}
         onClick={() => run({ tokenId: token.tokenId })}
       >
         End token

@@ -1,0 +1,116 @@
+import { readdir } from 'node:fs/promises';
+import path from 'node:path';
+import AxeBuilder from '@axe-core/playwright';
+import type { Page } from '@playwright/test';
+import { untilLive } from './support/acts.ts';
+import { expect, type PersonaName, picture, test } from './support/journey.ts';
+
+const consoleFolder = path.resolve(import.meta.dirname, '../../app/(console)');
+
+/** Where a link to one of them is found, for screens about a single thing. */
+const examples: Readonly<Record<string, { list: string; link: RegExp }>> = {
+  '/agents/[id]': { list: '/agents', link: /^\/agents\/agt_[^/]+$/ },
+  '/audit/[id]': { list: '/audit', link: /^\/audit\/evt_[^/]+$/ },
+  '/clients/[id]': { list: '/clients', link: /^\/clients\/[^/?]+$/ },
+  '/people/[id]': { list: '/people', link: /^\/people\/per_[^/]+$/ },
+  '/requests/[id]': { list: '/requests', link: /^\/requests\/req_[^/]+$/ },
+  '/review/[id]': { list: '/review?view=all', link: /^\/review\/req_[^/]+$/ },
+  '/revocations/[id]': { list: '/revocations', link: /^\/revocations\/rvk_[^/]+$/ },
+  '/servers/[id]': { list: '/servers', link: /^\/servers\/srv_[^/]+$/ },
+  '/tool-sets/[id]': { list: '/tool-sets', link: /^\/tool-sets\/set_[^/]+$/ },
+};
+/** Screens that need something to be in a state the story leaves behind; the other journeys open them. */
+const elsewhere = new Set(['/agents/[id]/reveal', '/requests/[id]/edit', '/messages/[id]']);
+
+async function routesIn(folder: string, prefix = ''): Promise<string[]> {
+  const entries = await readdir(folder, { withFileTypes: true });
+  const found = entries.some(({ name }) => name === 'page.tsx') ? [prefix || '/'] : [];
+  for (const entry of entries) {
+    if (!entry.isDirectory()) continue;
+    // A folder in brackets groups files; it is no part of the address.
+    const below = entry.name.startsWith('(') ? prefix : `${prefix}/${entry.name}`;
+    found.push(...(await routesIn(path.join(folder, entry.name), below)));
+  }
+  return found;
+}
+
+/** The screens as addresses: those about one thing with the first one this person finds in its list. */
+async function screensFor(
+  page: Page,
+  routes: readonly string[],
+): Promise<{ route: string; address: string }[]> {
+  const screens: { route: string; address: string }[] = [];
+  for (const route of routes) {
+    if (elsewhere.has(route)) continue;
+    if (!route.includes('[')) {
+      screens.push({ route, address: route });
+      continue;
+    }
+    const example = examples[route];
+    if (!example) throw new Error(`say in this file where a link to ${route} is found`);
+    const answer = await page.goto(example.list);
+    if (answer?.status() !== 200) continue;
+    const hrefs = await page
+      .getByRole('main')
+      .getByRole('link')
+      .evaluateAll((links) => links.map((link) => link.getAttribute('href') ?? ''));
+    const href = hrefs.find((each) => example.link.test(each));
+    if (href) screens.push({ route, address: href });
+  }
+  return screens;
+}
+
+/** Screens whose accessibility was looked at already, by route: they are the same to everybody who may open them. */
+const audited = new Set<string>();
+
+for (const name of ['Ava', 'Olive', 'Adam', 'Audrey'] as const satisfies readonly PersonaName[]) {
+  test(`${name} opens every screen there is: none shows an error, breaks accessibility in light or dark, or scrolls sideways on a phone`, async ({
+    visit,
+  }) => {
+    test.setTimeout(600_000);
+    // What somebody may not see answers 403 or 404, which the browser notes.
+    const page = await visit(name, { expectedErrors: [/status of 40[34]/] });
+    const screens = await screensFor(page, (await routesIn(consoleFolder)).sort());
+    expect(screens.length).toBeGreaterThan(15);
+    for (const { route, address } of screens) {
+      await test.step(address, async () => {
+        await page.setViewportSize({ width: 1280, height: 900 });
+        await page.emulateMedia({ colorScheme: 'light' });
+        const answer = await page.goto(address);
+        expect.soft([200, 403, 404], address).toContain(answer?.status());
+        await expect.soft(page.getByRole('heading', { level: 1 }), address).toBeVisible();
+        if (answer?.status() === 200 && !audited.has(route)) {
+          audited.add(route);
+          await untilLive(page);
+          await auditAccessibility(page, address, 'light');
+          await page.emulateMedia({ colorScheme: 'dark' });
+          await page.reload();
+          await untilLive(page);
+          await auditAccessibility(page, address, 'dark');
+        }
+        await page.setViewportSize({ width: 320, height: 640 });
+        const overflow = await page.evaluate(
+          () => document.documentElement.scrollWidth - document.documentElement.clientWidth,
+        );
+        expect.soft(overflow, `${address} at 320 px`).toBeLessThanOrEqual(0);
+      });
+    }
+  });
+}
+
+/** Parts of a page come alive one after the other, and a name may only then be complete: what is wrong must stay wrong. */
+async function auditAccessibility(page: Page, address: string, scheme: 'light' | 'dark'): Promise<void> {
+  const violations = async () => {
+    const found = await new AxeBuilder({ page })
+      .withTags(['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa'])
+      .analyze();
+    return found.violations.flatMap(({ id, nodes }) =>
+      nodes.map(({ html, failureSummary }) => `${id}: ${html.slice(0, 160)} ${failureSummary}`),
+    );
+  };
+  await expect
+    .configure({ soft: true })
+    .poll(violations, { message: `${address}, ${scheme}`, timeout: 6_000 })
+    .toEqual([]);
+  await picture(page, `screen${address.replaceAll(/[^a-z-]+/gi, '-')}-${scheme}`);
+}
