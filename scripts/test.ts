@@ -58,7 +58,10 @@ const suites: readonly Suite[] = [
     command: (report) => ({
       program: bin('@playwright/test/cli.js'),
       args: ['test', '--pass-with-no-tests', '--reporter=list,json'],
-      environment: { PLAYWRIGHT_JSON_OUTPUT_NAME: report },
+      environment: {
+        PLAYWRIGHT_JSON_OUTPUT_NAME: report,
+        ...(process.argv.includes('--long') ? { JOURNEYS_LONG: '1' } : {}),
+      },
     }),
     count: countPlaywright,
   },
