@@ -1,4 +1,4 @@
-import { mkdir } from 'node:fs/promises';
+import { mkdir, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { type Browser, type BrowserContext, test as base, expect, type Page } from '@playwright/test';
@@ -69,6 +69,8 @@ export const test = base.extend<Own, Shared>({
       const product = await startProduct({ args: ['--demo'], environment: { COUNTERSIGN_EXAMPLES: '1' } });
       await use(townAt(product.port, product.output));
       await product.stop();
+      await mkdir(picturesFolder, { recursive: true });
+      await writeFile(path.join(picturesFolder, `product-${product.port}.log`), product.output());
     },
     { scope: 'worker', timeout: 400_000 },
   ],
