@@ -144,12 +144,15 @@ async function seed(superuserUrl: string): Promise<void> {
     for (const index of indexes.rows) await client.query(`DROP INDEX ${index.indexname}`);
     await client.query(
       `INSERT INTO audit_event (id, at, kind, outcome, actor_kind, actor_id, actor_name, subject_kind, subject_id, agent_id, client_id,
-         server_id, tool, request_ref, parent_ids, address, trace_id, reason, data, digest)
+         server_id, tool, request_ref, parent_ids, address, trace_id, reason, data, digest, words)
        SELECT 'evt_' || lpad(to_hex(n), 32, '0'), '2026-01-01'::timestamptz + n * (interval '300 days' / $1), k.kind,
          CASE WHEN n % 20 = 0 THEN 'refused' ELSE 'done' END, 'person', 'per_' || n * 7919 % 300, 'person' || n * 7919 % 300,
          'credential', 'crd_' || n, 'agt_' || n * 6151 % 2000, 'client_' || n * 4909 % 5000, 'srv_' || n * 31 % 40, 'tool_' || n * 17 % 200,
          CASE WHEN n % 12 = 9 THEN 'req_' || n * 13 % 20000 END, '{}', '127.0.0.1', 'trc_' || lpad(to_hex(n * 3), 32, '0'),
-         CASE WHEN n % 100 = 0 THEN 'incident' || n % 5000 * 1 ELSE '' END, '{"a":1}', 'x'
+         CASE WHEN n % 100 = 0 THEN 'incident' || n % 5000 * 1 ELSE '' END, '{"a":1}', 'x',
+         array_to_tsvector(string_to_array(regexp_replace(replace(k.kind, '.', ' ') || ' person' || n * 7919 % 300 || ' crd ' || n
+           || ' agt ' || n * 6151 % 2000 || ' client ' || n * 4909 % 5000 || ' tool ' || n * 17 % 200 || ' trc '
+           || lpad(to_hex(n * 3), 32, '0') || CASE WHEN n % 100 = 0 THEN ' incident' || n % 5000 ELSE '' END, ' +', ' ', 'g'), ' '))
        FROM generate_series(1, $1::bigint) n, LATERAL (SELECT (${kinds})[1 + n * 7 % 12] AS kind) k`,
       [events],
     );

@@ -7,7 +7,7 @@ export type Target = { url: string; next(): Shot };
 
 type Run = { perSecond: number; p50: number; p99: number };
 
-const warmUpSeconds = 2;
+const warmUpSeconds = 6;
 
 async function shoot(target: Target, inFlight: number, seconds: number): Promise<Run> {
   const result = await autocannon({

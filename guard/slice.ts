@@ -98,7 +98,9 @@ export class Slice {
         break;
       case 'credentials.ended':
         for (const [id, untilMs] of this.endedCredentials) {
-          if (untilMs < entry.atMs) this.endedCredentials.delete(id);
+          // In the order they were told of, which is the order they lapse in: the first that has not ends the search.
+          if (untilMs >= entry.atMs) break;
+          this.endedCredentials.delete(id);
         }
         for (const id of [...entry.tokenIds, ...entry.families]) this.endedCredentials.set(id, entry.untilMs);
         break;

@@ -3,6 +3,7 @@ import pg from 'pg';
 import { sealUpstreamHeaders, signFeedMessage } from '#guard/gate-side.ts';
 import { type FeedEntry, heartbeatEveryMs, type SlicePosition } from '#guard/protocol.ts';
 import { Slice } from '#guard/slice.ts';
+import { feedChannels } from '#lib/agents/feed.ts';
 import { activeSigningKey, readPublishedJwks } from '#lib/credentials/signing-keys.ts';
 import { systemActor } from '#lib/platform/actor.ts';
 import { NotFound, Unavailable } from '#lib/platform/errors.ts';
@@ -200,23 +201,25 @@ export class FeedHub {
       if (entries.length === 0) return;
       for (const entry of entries) feed.slice.apply(entry);
       feed.recent = [...feed.recent, ...entries].slice(-recentEntries);
+      if (this.#listeningTo(serverId).length === 0) return;
       const delta = frame(await this.#delta(serverId, entries));
-      for (const connection of this.#connections) {
-        if (connection.guard.serverIds.includes(serverId)) writeFrame(connection, delta);
-      }
+      // Asked again: one that opened while the delta was signed has passed it over, or it is in `recent` for it.
+      for (const connection of this.#listeningTo(serverId)) writeFrame(connection, delta);
     })()
       .catch((error: unknown) => {
         // A fold that no longer fits its feed is thrown away and read anew; guards get a snapshot from it.
         this.#gate.log.error({ err: error, serverId }, 'the feed of a server could not be advanced');
         this.#feeds.delete(serverId);
-        for (const connection of this.#connections) {
-          if (connection.guard.serverIds.includes(serverId)) connection.response.end();
-        }
+        for (const connection of this.#listeningTo(serverId)) connection.response.end();
       })
       .finally(() => {
         feed.advancing = null;
       });
     return feed.advancing;
+  }
+
+  #listeningTo(serverId: string): Connection[] {
+    return [...this.#connections].filter((connection) => connection.guard.serverIds.includes(serverId));
   }
 
   /** Sends deltas or a snapshot from a position (null: the guard knows nothing); answers the sequence the connection is at afterwards. */
@@ -391,13 +394,13 @@ export class FeedHub {
       if (!this.#closed) setTimeout(() => this.#listen().catch(() => {}), 500);
     });
     await listener.connect();
-    await listener.query('LISTEN countersign_feed');
-    await listener.query('LISTEN countersign_change');
+    for (const channel of [...Object.values(feedChannels), 'countersign_change'])
+      await listener.query(`LISTEN ${channel}`);
     this.#listener = listener;
   }
 
   async #onNotification(message: pg.Notification): Promise<void> {
-    if (message.channel === 'countersign_feed') {
+    if (message.channel !== 'countersign_change') {
       const feed = await this.#feedOf(message.payload ?? '').catch(() => null);
       if (feed && message.payload) await this.#advance(message.payload, feed);
       return;

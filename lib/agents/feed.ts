@@ -7,6 +7,15 @@ import type { Tx } from '#lib/platform/db.ts';
 type WithoutHead<Entry> = Entry extends FeedEntry ? Omit<Entry, 'sequence' | 'atMs' | 'revocationId'> : never;
 export type FeedFact = WithoutHead<FeedEntry>;
 
+/**
+ * The channels a feed wakes its readers on, with the server's id. Single credentials that end have one of their own:
+ * they may be thousands a second, and concern nobody but the guards.
+ */
+export const feedChannels = {
+  facts: 'countersign_feed',
+  credentials: 'countersign_feed_credentials',
+} as const;
+
 /** Longest life of any access token, in seconds; deny facts stay in snapshots that long and a minute more. */
 export const longestTokenSeconds = 600;
 
@@ -39,7 +48,7 @@ export async function appendFeedEntry(
                ${options.revocationId ?? null}, ${now}, ${addSeconds(now, longestTokenSeconds + 60)}
           FROM head
       )
-      SELECT sequence, pg_notify('countersign_feed', ${serverId})::text FROM head`;
+      SELECT sequence, pg_notify(${feedChannels.facts}, ${serverId})::text FROM head`;
     sequences[serverId] = Number(row?.sequence ?? 0);
   }
   return sequences;

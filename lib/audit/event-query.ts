@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { splitWords } from './words.ts';
 
 /** Properties of events that a search narrows by; several values of one widen, several properties narrow. */
 export const facetNames = [
@@ -75,13 +76,12 @@ export function containsPattern(text: string): string {
 }
 
 /**
- * The words of a search as a tsquery of the `simple` configuration: all of them, each as a prefix once it is long
+ * The words of a search in the text form of a tsquery: all of them, each as a prefix once it is long
  * enough to be worth it. Null when nothing searchable is left. Operators in the text are words like any other.
  */
 export function wordsQuery(terms: readonly string[]): string | null {
   const parts = terms
-    .flatMap((term) => term.toLowerCase().split(/[^\p{L}\p{N}]+/u))
-    .filter((word) => word.length > 0)
+    .flatMap(splitWords)
     .slice(0, 12)
     .map((word) => `'${word}'${word.length >= 4 ? ':*' : ''}`);
   return parts.length > 0 ? parts.join(' & ') : null;

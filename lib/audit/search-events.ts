@@ -117,7 +117,7 @@ async function textBranches(ctx: Pick<Ctx, 'db'>, q: string, values: Values): Pr
     const trace = wordsQuery([only]);
     return [
       ...columns.map((column) => `${column} = ${id}`),
-      ...(trace ? [`words @@ to_tsquery('simple', ${values.add(trace)})`] : []),
+      ...(trace ? [`words @@ ${values.add(trace)}::tsquery`] : []),
     ];
   }
   const number = only ? requestNumberPattern.exec(only)?.[1] : undefined;
@@ -130,7 +130,7 @@ async function textBranches(ctx: Pick<Ctx, 'db'>, q: string, values: Values): Pr
   }
   const branches: string[] = [];
   const words = wordsQuery(terms);
-  if (words) branches.push(`words @@ to_tsquery('simple', ${values.add(words)})`);
+  if (words) branches.push(`words @@ ${values.add(words)}::tsquery`);
   // The whole text as one name, then each word as a name with the others as words of the log.
   const candidates = [q, ...(terms.length > 1 ? terms.filter((term) => term.length >= 3) : [])];
   const found = await resolveNames(ctx, candidates);
@@ -140,7 +140,7 @@ async function textBranches(ctx: Pick<Ctx, 'db'>, q: string, values: Values): Pr
     branches.push(
       [
         `${column} = ANY (${values.add(ids)})`,
-        ...(rest ? [`words @@ to_tsquery('simple', ${values.add(rest)})`] : []),
+        ...(rest ? [`words @@ ${values.add(rest)}::tsquery`] : []),
       ].join(' AND '),
     );
   }

@@ -1,6 +1,6 @@
 import pg from 'pg';
 import type { FeedEntry } from '#guard/protocol.ts';
-import { longestTokenSeconds } from '#lib/agents/feed.ts';
+import { feedChannels, longestTokenSeconds } from '#lib/agents/feed.ts';
 import type { Ctx } from '#lib/platform/ctx.ts';
 import type { Db } from '#lib/platform/db.ts';
 import { forgetKeys } from './signing-keys.ts';
@@ -60,17 +60,18 @@ export async function listenToFeed(ctx: Ctx): Promise<Listening> {
 
   async function catchUp(serverId: string): Promise<void> {
     const from = heads.get(serverId) ?? 0n;
-    const { rows } = await db.hot.query<{ sequence: string; value: FeedEntry }>({
+    // Single credentials that ended change nothing a standing or a key ring says: their entries are passed over.
+    const { rows } = await db.hot.query<{ head: string | null; values: FeedEntry[] | null }>({
       name: 'credentials.deny.entries',
-      text: 'SELECT sequence, value FROM feed_entry WHERE server_id = $1 AND sequence > $2 ORDER BY sequence LIMIT 5000',
+      text: `SELECT max(sequence) AS head, jsonb_agg(value ORDER BY sequence) FILTER (WHERE kind <> 'credentials.ended') AS values
+               FROM feed_entry WHERE server_id = $1 AND sequence > $2`,
       values: [serverId, from.toString()],
     });
-    for (const { sequence, value } of rows) {
-      heads.set(serverId, BigInt(sequence));
-      hear(denied, value, clock.monotonicMs());
-    }
-    // Single credentials that ended change nothing a standing or a key ring says.
-    if (rows.some(({ value }) => value.kind !== 'credentials.ended')) forget();
+    const [found] = rows;
+    if (!found?.head) return;
+    if (BigInt(found.head) > (heads.get(serverId) ?? 0n)) heads.set(serverId, BigInt(found.head));
+    for (const value of found.values ?? []) hear(denied, value, clock.monotonicMs());
+    if (found.values) forget();
   }
 
   async function connect(): Promise<void> {
@@ -78,7 +79,7 @@ export async function listenToFeed(ctx: Ctx): Promise<Listening> {
     opening.on('error', () => lost(opening));
     opening.on('end', () => lost(opening));
     opening.on('notification', ({ channel, payload }) => {
-      if (channel === 'countersign_feed') {
+      if (channel === feedChannels.facts) {
         if (payload) void catchUp(payload).catch(() => forget());
         else forget();
       } else if (concernsStandings(payload)) {
@@ -87,7 +88,7 @@ export async function listenToFeed(ctx: Ctx): Promise<Listening> {
     });
     await opening.connect();
     client = opening;
-    await opening.query('LISTEN countersign_feed; LISTEN countersign_change');
+    await opening.query(`LISTEN ${feedChannels.facts}; LISTEN countersign_change`);
     const known = await db.hot.query<{ server_id: string; sequence: string }>(
       'SELECT server_id, sequence FROM feed_head',
     );

@@ -1,4 +1,4 @@
-import { longestTokenSeconds } from '#lib/agents/feed.ts';
+import { feedChannels, longestTokenSeconds } from '#lib/agents/feed.ts';
 import { type EventRow, insertEvents, toEventRow } from '#lib/audit/record.ts';
 import { addSeconds } from '#lib/platform/clock.ts';
 import type { Ctx } from '#lib/platform/ctx.ts';
@@ -121,8 +121,12 @@ function enderOf(db: Db): GroupCommit<Waiting, Ended> {
           ...endSql,
           values: [
             JSON.stringify(batch.map(({ row }, n) => ({ ...row, n }))),
-            JSON.stringify(batch.map(({ ended }, n) => ({ n, event: ended }))),
-            JSON.stringify(batch.flatMap(({ events }) => events)),
+            JSON.stringify(
+              batch.flatMap(({ ended, events }, n) => [
+                { n, event: ended },
+                ...events.map((event) => ({ n: null, event })),
+              ]),
+            ),
           ],
         });
         const ended = new Set(rows.map((row) => row.n));
@@ -178,10 +182,9 @@ entry AS (
          (SELECT max(at) FROM input), (SELECT max(until) FROM input)
     FROM head h JOIN touched t USING (server_id)
 ),
-told AS MATERIALIZED (SELECT pg_notify('countersign_feed', server_id) FROM head),
-ended_event AS (
-  ${insertEvents("(SELECT coalesce(jsonb_agg(x -> 'event'), '[]') FROM jsonb_array_elements($2::jsonb) x WHERE (x ->> 'n')::int IN (SELECT n FROM done))")}
-),
-other_event AS (${insertEvents('$3')})
+told AS MATERIALIZED (SELECT pg_notify('${feedChannels.credentials}', server_id) FROM head),
+event AS (
+  ${insertEvents("(SELECT coalesce(json_agg(x -> 'event'), '[]') FROM json_array_elements($2::json) x WHERE x ->> 'n' IS NULL OR (x ->> 'n')::int IN (SELECT n FROM done))")}
+)
 SELECT done.n, (SELECT count(*) FROM told) AS told FROM done`,
 };

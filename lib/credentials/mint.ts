@@ -229,8 +229,9 @@ function minterOf(db: Db): GroupCommit<Waiting, MintOutcome> {
   if (!minter) {
     minter = groupCommit<Waiting, MintOutcome>({
       maxRows: 64,
-      // Fewer, fuller statements cost less in all; the second keeps one that waits for a lock from holding everybody up.
-      maxInFlight: 2,
+      // Fewer, fuller statements cost less in all; one that waits for a lock holds nobody else up for long.
+      maxInFlight: 1,
+      patienceMs: 25,
       isOutcomeUnknown: isConnectionLoss,
       async run(batch) {
         const plain = batch.every(({ row }) => row.spend === 'assertion' || row.spend === 'nothing');

@@ -11,8 +11,13 @@ export type GroupCommit<Row, Outcome> = (row: Row) => Promise<Outcome>;
 export type GroupCommitOptions<Row, Outcome> = {
   /** Rows a statement takes at most. */
   maxRows: number;
-  /** Batches on the wire at once. */
+  /** Batches on the wire at once. One makes the fullest statements, which cost PostgreSQL and the caller least. */
   maxInFlight: number;
+  /**
+   * How long a batch may be out before it no longer keeps the next one back: one that waits for a row's lock must
+   * not hold up everybody else's. Without it a slow batch is waited for.
+   */
+  patienceMs?: number;
   /** Runs one statement; answers outcomes in the order of the rows. */
   run(rows: readonly Row[]): Promise<readonly Outcome[]>;
   /** Whether an error leaves it unknown if the statement committed (connection lost, not a refusal by PostgreSQL). */
@@ -25,11 +30,15 @@ type Waiting<Row, Outcome> = {
   reject(error: unknown): void;
 };
 
+/** Batches that may be past their patience at once, each holding a connection. */
+const maxOverdue = 3;
+
 export function groupCommit<Row, Outcome>(
   options: GroupCommitOptions<Row, Outcome>,
 ): GroupCommit<Row, Outcome> {
   const queue: Waiting<Row, Outcome>[] = [];
   let inFlight = 0;
+  let overdue = 0;
 
   async function settle(batch: Waiting<Row, Outcome>[]): Promise<void> {
     try {
@@ -47,14 +56,29 @@ export function groupCommit<Row, Outcome>(
   }
 
   function pump(): void {
-    while (inFlight < options.maxInFlight && queue.length > 0) {
-      const batch = queue.splice(0, options.maxRows);
-      inFlight++;
-      void settle(batch).finally(() => {
-        inFlight--;
-        pump();
-      });
-    }
+    while (inFlight < options.maxInFlight && queue.length > 0) send(queue.splice(0, options.maxRows));
+  }
+
+  function send(batch: Waiting<Row, Outcome>[]): void {
+    inFlight++;
+    let isOverdue = false;
+    const timer =
+      options.patienceMs === undefined
+        ? undefined
+        : setTimeout(() => {
+            // Enough stuck statements say that the database is slow, not that one row is locked: then all wait.
+            if (overdue >= maxOverdue) return;
+            isOverdue = true;
+            overdue++;
+            inFlight--;
+            pump();
+          }, options.patienceMs);
+    void settle(batch).finally(() => {
+      clearTimeout(timer);
+      if (isOverdue) overdue--;
+      else inFlight--;
+      pump();
+    });
   }
 
   return (row) =>

@@ -126,10 +126,31 @@ export function verifiesCompact(token: string, key: KeyObject, alg: VerifiableAl
   if ('curve' in how && key.asymmetricKeyDetails?.namedCurve !== how.curve) return false;
   if ('signatureBytes' in how && signature.length !== how.signatureBytes) return false;
   if (how.key === 'ed25519') return verify(null, signed, key, signature);
-  if (how.key === 'ec') return verify(how.hash, signed, { key, dsaEncoding: 'ieee-p1363' }, signature);
+  if (how.key === 'ec') return verify(how.hash, signed, key, toDerSignature(signature));
   const padding =
     'saltBytes' in how
       ? { padding: constants.RSA_PKCS1_PSS_PADDING, saltLength: how.saltBytes }
       : { padding: constants.RSA_PKCS1_PADDING };
   return verify(how.hash, signed, { key, ...padding }, signature);
+}
+
+/**
+ * R and S of RFC 7518 §3.4, side by side, as the ASN.1 sequence OpenSSL verifies (RFC 3279 §2.2.3). Node turns the one
+ * into the other as well, by way of big numbers: 30 µs of the 110 µs that verifying took.
+ */
+function toDerSignature(rs: Buffer): Buffer {
+  const half = rs.length / 2;
+  const body = Buffer.concat([toDerInteger(rs.subarray(0, half)), toDerInteger(rs.subarray(half))]);
+  // Of P-521 alone the sequence is longer than 127 bytes, and then below 256.
+  const head = body.length < 128 ? [0x30, body.length] : [0x30, 0x81, body.length];
+  return Buffer.concat([Buffer.from(head), body]);
+}
+
+/** A non-negative DER INTEGER: no leading zero but the one that keeps the first bit from meaning a sign. */
+function toDerInteger(bytes: Buffer): Buffer {
+  let first = 0;
+  while (first < bytes.length - 1 && bytes[first] === 0) first++;
+  const sign = (bytes[first] as number) & 0x80 ? [0] : [];
+  const length = bytes.length - first + sign.length;
+  return Buffer.concat([Buffer.from([0x02, length, ...sign]), bytes.subarray(first)]);
 }

@@ -49,7 +49,8 @@ type Row = { client: object; event: object };
 export function createRegistrar(db: Db, intake: Intake): Registrar {
   const write: GroupCommit<Row, void> = groupCommit({
     maxRows: 64,
-    maxInFlight: 2,
+    maxInFlight: 1,
+    patienceMs: 25,
     isOutcomeUnknown: isConnectionLoss,
     async run(rows) {
       await db.hot.query({
