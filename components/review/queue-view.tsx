@@ -1,5 +1,6 @@
 'use client';
 
+import { useQuery } from '@tanstack/react-query';
 import { ClipboardCheck, Monitor, TriangleAlert } from 'lucide-react';
 import { useNowEvery } from '#components/console/clock.ts';
 import { type DataColumn, DataTable } from '#components/console/data-table.tsx';
@@ -10,11 +11,16 @@ import { Countdown, RelativeTime } from '#components/console/relative-time.tsx';
 import { StatePill } from '#components/console/state-pill.tsx';
 import { EmptyState, ErrorState } from '#components/console/states.tsx';
 import { UntrustedText } from '#components/console/untrusted-text.tsx';
-import { queueQuery, type QueueView as View } from '#components/requests/queries.ts';
+import {
+  queueQuery,
+  requestsHref,
+  requestsQuery,
+  type QueueView as View,
+} from '#components/requests/queries.ts';
 import { useKeptQuery } from '#components/requests/use-kept-query.ts';
 import { Badge } from '#components/ui/badge.tsx';
 import { Button } from '#components/ui/button.tsx';
-import { LinkButton } from '#components/ui/link-button.tsx';
+import { LinkButton, TextLink } from '#components/ui/link-button.tsx';
 import { LinkTabs } from '#components/ui/tabs.tsx';
 import type { QueueRow } from '#lib/approvals/views.ts';
 
@@ -23,11 +29,14 @@ export function QueueView({
   view,
   initial,
   waitingCount,
+  limit,
   canDecide,
 }: {
   view: View;
   initial: { items: QueueRow[] };
   waitingCount: number;
+  /** How many rows the queue shows at most. */
+  limit: number;
   canDecide: boolean;
 }) {
   useLive(['requests']);
@@ -68,7 +77,24 @@ export function QueueView({
           empty={<Empty view={view} />}
         />
       )}
+      {view !== 'decided' && rows.length >= limit && <MoreWaiting shown={rows.length} view={view} />}
     </div>
+  );
+}
+
+/** The queue ends before what waits does: how much there is, and where to find the rest. */
+function MoreWaiting({ shown, view }: { shown: number; view: View }) {
+  const all = { scope: 'all', state: 'submitted' } as const;
+  const { data } = useQuery(requestsQuery(all));
+  const total = data?.counts.submitted ?? shown;
+  if (data && total <= shown) return null;
+  return (
+    <p className="text-fg-2 text-sm">
+      The {shown} most urgent are shown{view === 'waiting' ? ' of what waits on you' : ''}.{' '}
+      <TextLink href={requestsHref(all)}>
+        {data ? `All ${total.toLocaleString('en')} that wait` : 'All that wait'}
+      </TextLink>
+    </p>
   );
 }
 

@@ -1,11 +1,12 @@
 import { z } from 'zod';
 import { hasRole, requirePerson } from '#lib/access/require.ts';
 import { visibleRequests } from '#lib/agents/visibility.ts';
+import type { PersonActor } from '#lib/platform/actor.ts';
 import { addSeconds } from '#lib/platform/clock.ts';
 import type { Ctx } from '#lib/platform/ctx.ts';
 import type { Tx } from '#lib/platform/db.ts';
 import { diffSnapshots } from './diff.ts';
-import { riskRank } from './risk.ts';
+import type { Risk } from './risk.ts';
 import { checkSeparation, describeConflict } from './separation.ts';
 import { requestStates, reviewDueSeconds } from './states.ts';
 import {
@@ -68,35 +69,75 @@ function searchFilter(q: string | undefined) {
 }
 
 export type QueueView = 'waiting' | 'all' | 'decided';
-/** More than this nobody reviews in a day; the oldest of what waits is always among them. */
-const maxQueue = 200;
+/** More than this nobody reviews in a day. What is left out is less urgent than all of it. */
+export const queueLimit = 200;
 
 /**
  * The review queue. `waiting` is what the actor can decide now, `all` everything submitted (with the reason where they
  * cannot), `decided` what they voted on. Somebody waiting in a browser comes first, then what is overdue, then by risk
- * and age.
+ * and age; at most `limit` rows, the most urgent ones.
  */
-export async function listQueue(ctx: Ctx, view: QueueView): Promise<QueueRow[]> {
+export async function listQueue(ctx: Ctx, view: QueueView, limit = queueLimit): Promise<QueueRow[]> {
   const person = requirePerson(ctx);
   if (!hasRole(ctx.actor, 'approver', 'auditor', 'admin')) return [];
   const db = ctx.db.prisma;
-  const loaded =
-    view === 'decided'
-      ? await loadMany(db, {
-          where: { votes: { some: { subject: person.subject } } },
-          orderBy: { id: 'desc' },
-          take: 100,
-        })
-      : await loadMany(db, {
-          where: { state: 'submitted' },
-          orderBy: { submittedAt: 'asc' },
-          take: maxQueue,
-        });
-  const rows = await toRows(db, ctx, loaded);
-  const involvements = await readInvolvements(db, loaded);
+  if (view === 'decided') {
+    const decided = await loadMany(db, {
+      where: { votes: { some: { subject: person.subject } } },
+      orderBy: { id: 'desc' },
+      take: 100,
+    });
+    return toQueueRows(ctx, person, decided);
+  }
+  const queue: QueueRow[] = [];
+  const ids = await listByUrgency(ctx);
+  // A batch may hold requests the actor cannot decide: the next ones take their places.
+  for (let from = 0; from < ids.length && queue.length < limit; from += limit) {
+    const batch = ids.slice(from, from + limit);
+    const loaded = await loadMany(db, { where: { id: { in: batch }, state: 'submitted' } });
+    loaded.sort((a, b) => batch.indexOf(a.id) - batch.indexOf(b.id));
+    const rows = await toQueueRows(ctx, person, loaded);
+    queue.push(...(view === 'waiting' ? rows.filter((row) => row.conflict === null) : rows));
+  }
+  return queue.slice(0, limit);
+}
+
+/**
+ * Everything submitted, the most urgent first. The database sorts, so that a limit never cuts off somebody who waits
+ * in a browser because older requests are many.
+ */
+async function listByUrgency(ctx: Ctx): Promise<string[]> {
+  const now = ctx.clock.now();
+  const dueBefore = (risk: Risk) => addSeconds(now, -reviewDueSeconds[risk]);
+  const rows = await ctx.db.prisma.$queryRaw<{ id: string }[]>`
+    SELECT r.id FROM registration_request r
+     WHERE r.state = 'submitted'
+     ORDER BY EXISTS (
+                SELECT 1 FROM authorization_transaction t
+                 WHERE t.request_id = r.id AND t.status = 'waiting' AND t.deadline_at > ${now}
+              ) DESC,
+              COALESCE(r.submitted_at < CASE r.risk
+                WHEN 'high' THEN ${dueBefore('high')}::timestamptz
+                WHEN 'medium' THEN ${dueBefore('medium')}::timestamptz
+                ELSE ${dueBefore('low')}::timestamptz
+              END, false) DESC,
+              CASE r.risk WHEN 'high' THEN 2 WHEN 'medium' THEN 1 ELSE 0 END DESC,
+              r.submitted_at, r.id`;
+  return rows.map((row) => row.id);
+}
+
+/** Requests as the queue shows them to this person, in the order given. */
+async function toQueueRows(
+  ctx: Ctx,
+  person: PersonActor,
+  requests: readonly LoadedRequest[],
+): Promise<QueueRow[]> {
+  const db = ctx.db.prisma;
+  const rows = await toRows(db, ctx, requests);
+  const involvements = await readInvolvements(db, requests);
   const decider = await readDecider(db, person, ctx.clock.now());
   const queue: QueueRow[] = [];
-  for (const [index, request] of loaded.entries()) {
+  for (const [index, request] of requests.entries()) {
     const row = rows[index];
     const involvement = involvements.get(request.id);
     if (!row || !involvement) continue;
@@ -119,10 +160,7 @@ export async function listQueue(ctx: Ctx, view: QueueView): Promise<QueueRow[]> 
       verdict: toAmbient(request.revision.ambient).verdict.outcome,
     });
   }
-  if (view === 'decided') return queue;
-  const now = ctx.clock.now().toISOString();
-  const shown = view === 'waiting' ? queue.filter((row) => row.conflict === null) : queue;
-  return shown.sort((a, b) => compareUrgency(a, b, now));
+  return queue;
 }
 
 /** How many requests wait for the actor's decision. */
@@ -142,15 +180,6 @@ export async function readBadges(ctx: Ctx): Promise<{ review: number; requests: 
       })
     : 0;
   return { review: await countWaiting(ctx), requests };
-}
-
-function compareUrgency(a: QueueRow, b: QueueRow, now: string): number {
-  const live = Number(b.browserWaitsUntil !== null) - Number(a.browserWaitsUntil !== null);
-  if (live !== 0) return live;
-  const late = (row: QueueRow) => row.reviewDueAt !== null && row.reviewDueAt < now;
-  const overdue = Number(late(b)) - Number(late(a));
-  if (overdue !== 0) return overdue;
-  return riskRank(b.risk) - riskRank(a.risk) || (a.submittedAt ?? '').localeCompare(b.submittedAt ?? '');
 }
 
 /** Rows of a list, with the names and waits that belong to them. */

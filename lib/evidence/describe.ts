@@ -28,7 +28,9 @@ export function describeFact(fact: { kind: string; status: string; value: unknow
   const value = (fact.value ?? {}) as EvidenceValue;
   const text = (name: string) => {
     const held = value[name];
-    return Array.isArray(held) ? held.join(', ') : held === undefined ? '' : String(held);
+    if (!Array.isArray(held)) return held === undefined ? '' : String(held);
+    // The same address each time is said once.
+    return [...new Set(held)].join(', ');
   };
   const label = labels[fact.kind] ?? fact.kind;
   const plain = (shown: string, untrusted = false, warning: string | null = null): DescribedFact => ({

@@ -66,6 +66,13 @@ describe('the origin dossier', () => {
     ).toBe('observed');
   });
 
+  test('an address seen several times is said once', () => {
+    const fact = { kind: 'network agreement', status: 'observed' };
+    expect(describeFact({ ...fact, value: { addresses: ['127.0.0.1', '::1', '::1'] } }).text).toBe(
+      'Agree: 127.0.0.1, ::1',
+    );
+  });
+
   test('a program on a computer that registered elsewhere is contradicted, a hosted one is not', () => {
     const elsewhere = {
       ...input,

@@ -1,6 +1,6 @@
 import type { Metadata } from 'next';
 import { QueueView } from '#components/review/queue-view.tsx';
-import { countWaiting, listQueue } from '#lib/approvals/read-requests.ts';
+import { countWaiting, listQueue, queueLimit } from '#lib/approvals/read-requests.ts';
 import { requirePage } from '../../page-context.ts';
 
 export const metadata: Metadata = { title: 'Review' };
@@ -17,6 +17,7 @@ export default async function ReviewPage({ searchParams }: { searchParams: Promi
       view={view}
       initial={{ items }}
       waitingCount={view === 'waiting' ? items.length : await countWaiting(ctx)}
+      limit={queueLimit}
       canDecide={canDecide}
     />
   );
