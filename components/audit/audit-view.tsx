@@ -63,16 +63,22 @@ const columns: ReadonlyArray<DataColumn<EventRow>> = [
   {
     id: 'event',
     header: 'Event',
+    // The reason stands below the event: beside it there is no room for it once the window is as wide as a laptop.
+    wrap: true,
     cell: (row) => (
-      <span className="inline-flex min-w-0 max-w-full items-center gap-2">
-        <span className="shrink-0">{eventSentence(row.kind)}</span>
-        {row.outcome === 'refused' && (
-          <Badge tone="danger" plain icon={<TriangleAlert aria-hidden />}>
-            Refused
-          </Badge>
+      <>
+        <span className="flex flex-wrap items-center gap-x-2">
+          {eventSentence(row.kind)}
+          {row.outcome === 'refused' && (
+            <Badge tone="danger" plain icon={<TriangleAlert aria-hidden />}>
+              Refused
+            </Badge>
+          )}
+        </span>
+        {row.reason && (
+          <UntrustedText text={row.reason} className="line-clamp-2 max-w-[80ch] text-fg-3 text-xs" />
         )}
-        {row.reason && <UntrustedText text={row.reason} className="min-w-0 truncate text-fg-3 text-xs" />}
-      </span>
+      </>
     ),
   },
   {
