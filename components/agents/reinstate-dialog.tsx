@@ -2,6 +2,7 @@
 
 import { useRouter } from 'next/navigation';
 import { useState } from 'react';
+import type { z } from 'zod';
 import type { Action } from '#components/console/action.ts';
 import { ActionProblemNote, issueFor } from '#components/console/action-problem.tsx';
 import { useAction } from '#components/console/use-action.ts';
@@ -9,9 +10,13 @@ import { Button } from '#components/ui/button.tsx';
 import { Dialog, DialogClose } from '#components/ui/dialog.tsx';
 import { Field } from '#components/ui/field.tsx';
 import { Textarea } from '#components/ui/textarea.tsx';
+import type { CreatedRequest, createRequestInput } from '#lib/approvals/create-request.ts';
 
-// biome-ignore lint/suspicious/noExplicitAny: the verb takes every kind of request; this dialog sends one of them
-export type ReinstateAction = Action<any, any>;
+/** What files requests of every kind, as far as this dialog sends one. */
+export type ReinstateAction = Action<
+  Extract<z.input<typeof createRequestInput>, { kind: 'reinstate' }>,
+  CreatedRequest
+>;
 
 /** Files a request to bring a suspended agent back; somebody else decides it. */
 export function ReinstateDialog({
@@ -41,7 +46,7 @@ export function ReinstateDialog({
             variant="primary"
             pending={pending}
             onClick={() =>
-              run({ kind: 'reinstate', agentId, reason, submit: true }, (request: { id: string }) =>
+              run({ kind: 'reinstate', agentId, reason, submit: true }, (request) =>
                 router.push(`/requests/${request.id}`),
               )
             }

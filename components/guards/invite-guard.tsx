@@ -53,7 +53,7 @@ export function InviteGuard({
         size="lg"
         onOpenChange={(open) => !open && onClose()}
         title={`Start ${name}`}
-        description="Run this with Node 24 in a checkout of Countersign, where the guard shall live. It makes its own keys and enrols itself."
+        description="On the host where the guard shall live, with Node 24. It makes its own keys and enrols itself."
         footer={
           <DialogClose>
             <Button variant="primary">Done</Button>
@@ -66,10 +66,36 @@ export function InviteGuard({
             <Countdown until={invited.expiresAt} totalSeconds={900} over="it has ended" />. Whoever has it can
             put a guard in front of these servers.
           </Callout>
-          <CodeBlock label="guard.json" code={configurationFor(picked)} maxHeight="14rem" />
+          <details>
+            <summary className="min-h-6 rounded-xs text-fg-2 text-sm">
+              Not installed there yet? Make its package and carry it over
+            </summary>
+            <div className="grid gap-3 pt-2">
+              <CodeBlock
+                label="In the folder of Countersign"
+                caption="In the folder of Countersign"
+                code={'node guard/build.mjs guard-package && npm pack ./guard-package'}
+                wrap
+              />
+              <CodeBlock
+                label="On the host of the guard"
+                caption="On the host of the guard"
+                code={'npm install ./countersign-guard-*.tgz'}
+                wrap
+              />
+            </div>
+          </details>
+          <CodeBlock
+            label="guard.json"
+            caption="guard.json"
+            code={configurationFor(picked)}
+            maxHeight="14rem"
+          />
           <CodeBlock
             label="Command"
-            code={`COUNTERSIGN_JOIN_TOKEN='${invited.joinToken}' \\\n  node guard/bin.ts guard.json`}
+            caption="Start it"
+            // Without --no, npx would take a stranger's package of this name where ours is not installed.
+            code={`COUNTERSIGN_JOIN_TOKEN='${invited.joinToken}' \\\n  npx --no countersign-guard guard.json`}
             wrap
           />
           <p className="text-fg-2 text-sm">

@@ -9,7 +9,7 @@ import { Card } from '#components/ui/card.tsx';
 import { TextLink } from '#components/ui/link-button.tsx';
 import { Select } from '#components/ui/select.tsx';
 import type { PersonFacts } from '#lib/access/read-people.ts';
-import type { PersonActions } from './person-view.tsx';
+import type { PersonActions } from './person-actions.ts';
 
 /** The groups of one person, and joining or leaving them. */
 export function PersonGroups({

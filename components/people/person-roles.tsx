@@ -12,7 +12,7 @@ import { Card } from '#components/ui/card.tsx';
 import { Select } from '#components/ui/select.tsx';
 import { notify } from '#components/ui/toast.tsx';
 import type { PersonFacts, RoleGrantRow } from '#lib/access/read-people.ts';
-import type { PersonActions } from './person-view.tsx';
+import type { PersonActions } from './person-actions.ts';
 import { RoleBadges } from './role-badges.tsx';
 
 const everyRole = ['owner', 'approver', 'auditor', 'admin'] as const;

@@ -2,7 +2,6 @@
 
 import { KeyRound, UserX } from 'lucide-react';
 import { type FormEvent, useState } from 'react';
-import type { Action } from '#components/console/action.ts';
 import { ActionProblemNote, issueFor } from '#components/console/action-problem.tsx';
 import { CopyableId } from '#components/console/copyable-id.tsx';
 import { LiveRefresh } from '#components/console/live-refresh.tsx';
@@ -22,25 +21,10 @@ import { TextLink } from '#components/ui/link-button.tsx';
 import { Textarea } from '#components/ui/textarea.tsx';
 import type { Link } from '#lib/access/invitations.ts';
 import type { PersonFacts } from '#lib/access/read-people.ts';
-import type { GrantOutcome } from '#lib/access/roles.ts';
 import { OneTimeLink } from './one-time-link.tsx';
+import type { PersonActions } from './person-actions.ts';
 import { PersonGroups } from './person-groups.tsx';
 import { PersonRoles } from './person-roles.tsx';
-
-type Role = 'owner' | 'approver' | 'auditor' | 'admin';
-
-export type PersonActions = {
-  addGroupMember: Action<{ groupId: string; personId: string }, void>;
-  confirmRole: Action<{ grantId: string }, void>;
-  deactivatePerson: Action<{ personId: string; reason: string }, void>;
-  endApiToken: Action<{ tokenId: string }, void>;
-  endRole: Action<{ grantId: string; reason?: string }, void>;
-  endSession: Action<{ sessionId: string }, void>;
-  grantRole: Action<{ personId: string; role: Role }, GrantOutcome>;
-  issuePasswordReset: Action<{ personId: string }, Link>;
-  reactivatePerson: Action<{ personId: string }, void>;
-  removeGroupMember: Action<{ groupId: string; personId: string }, void>;
-};
 
 /** One person: what they may do and why, where they are signed in, and how to stop it. */
 export function PersonView({

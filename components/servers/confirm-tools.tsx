@@ -10,7 +10,8 @@ import { Button } from '#components/ui/button.tsx';
 import { Dialog, DialogClose } from '#components/ui/dialog.tsx';
 import { Select } from '#components/ui/select.tsx';
 import { notify } from '#components/ui/toast.tsx';
-import type { ClassifyLine, ToolFacts } from './types.ts';
+import type { CatalogueTool } from '#lib/catalogue/read-catalogue.ts';
+import type { ClassifyLine } from './types.ts';
 
 type Draft = { class: ClassifyLine['class'] | null; risk: ClassifyLine['risk'] };
 
@@ -34,7 +35,7 @@ export function ConfirmTools({
   onClose,
 }: {
   serverId: string;
-  tools: ToolFacts[];
+  tools: CatalogueTool[];
   classify: Action<{ serverId: string; tools: ClassifyLine[] }, void>;
   onClose: (done: boolean) => void;
 }) {
@@ -152,7 +153,7 @@ export function ConfirmTools({
   );
 }
 
-function startFrom(tool: ToolFacts): Draft {
+function startFrom(tool: CatalogueTool): Draft {
   const [from, risk] = tool.confirmedAt ? [tool.class, tool.risk] : [tool.proposedClass, tool.proposedRisk];
   return {
     class: from === 'unclassified' ? null : (from as Draft['class']),

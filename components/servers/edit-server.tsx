@@ -11,7 +11,7 @@ import { Dialog, DialogClose } from '#components/ui/dialog.tsx';
 import { Field } from '#components/ui/field.tsx';
 import { Input } from '#components/ui/input.tsx';
 import { notify } from '#components/ui/toast.tsx';
-import type { ServerFacts } from './types.ts';
+import type { CatalogueServer } from '#lib/catalogue/read-catalogue.ts';
 
 export type EditServerInput = {
   serverId: string;
@@ -29,7 +29,13 @@ const labels = {
 };
 
 /** Changes what may change of a server; its public URL may not. */
-export function EditServer({ server, edit }: { server: ServerFacts; edit: Action<EditServerInput, void> }) {
+export function EditServer({
+  server,
+  edit,
+}: {
+  server: CatalogueServer;
+  edit: Action<EditServerInput, void>;
+}) {
   const [open, setOpen] = useState(false);
   const [removes, setRemoves] = useState(false);
   const formId = useId();

@@ -19,6 +19,7 @@ import { Callout } from '#components/ui/callout.tsx';
 import { Card } from '#components/ui/card.tsx';
 import { DescriptionList } from '#components/ui/description-list.tsx';
 import { LinkButton, TextLink } from '#components/ui/link-button.tsx';
+import type { CatalogueServer, CatalogueTool, ToolHistoryEntry } from '#lib/catalogue/read-catalogue.ts';
 import { ConfirmTools } from './confirm-tools.tsx';
 import { EditServer, type EditServerInput } from './edit-server.tsx';
 import { toServerRow } from './server-row.ts';
@@ -26,7 +27,7 @@ import { StandingMark } from './standing-mark.tsx';
 import { SyncReport, type SyncResult } from './sync-report.tsx';
 import { ToolDrawer } from './tool-drawer.tsx';
 import { ToolsTable } from './tools-table.tsx';
-import type { ClassifyLine, ServerFacts, ToolFacts, ToolHistory, UseFacts } from './types.ts';
+import type { ClassifyLine, UseFacts } from './types.ts';
 
 /** One MCP server: what its tools are, who confirmed them, and who uses them. */
 export function ServerView({
@@ -39,9 +40,9 @@ export function ServerView({
   justAdded,
   actions,
 }: {
-  server: ServerFacts;
+  server: CatalogueServer;
   use: UseFacts;
-  history: { tool: ToolFacts; entries: ToolHistory[] } | null;
+  history: { tool: CatalogueTool; entries: ToolHistoryEntry[] } | null;
   mayAdmin: boolean;
   seesInside: boolean;
   seesGuards: boolean;
@@ -54,7 +55,7 @@ export function ServerView({
 }) {
   const [report, setReport] = useState<SyncResult | null>(null);
   const [chosen, setChosen] = useState<ReadonlySet<string>>(new Set());
-  const [confirming, setConfirming] = useState<ToolFacts[] | null>(null);
+  const [confirming, setConfirming] = useState<CatalogueTool[] | null>(null);
   const sync = useAction(actions.sync);
   const nowMs = useNowEvery(5) * 1000;
   const row = toServerRow(server);

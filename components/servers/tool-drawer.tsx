@@ -13,8 +13,8 @@ import { CodeBlock } from '#components/ui/code-block.tsx';
 import { DescriptionList } from '#components/ui/description-list.tsx';
 import { Drawer } from '#components/ui/drawer.tsx';
 import { TextLink } from '#components/ui/link-button.tsx';
+import type { CatalogueTool, ToolHistoryEntry } from '#lib/catalogue/read-catalogue.ts';
 import { diffDefinitions } from './diff-definitions.ts';
-import type { ToolFacts, ToolHistory } from './types.ts';
 
 /** What a tool is, word for word, and what it was before. */
 export function ToolDrawer({
@@ -23,8 +23,8 @@ export function ToolDrawer({
   entries,
 }: {
   serverId: string;
-  tool: ToolFacts;
-  entries: ToolHistory[];
+  tool: CatalogueTool;
+  entries: ToolHistoryEntry[];
 }) {
   const router = useRouter();
   const [open, setOpen] = useState(true);
@@ -136,7 +136,7 @@ export function ToolDrawer({
   );
 }
 
-function VersionDifference({ entry, before }: { entry: ToolHistory; before: ToolHistory | null }) {
+function VersionDifference({ entry, before }: { entry: ToolHistoryEntry; before: ToolHistoryEntry | null }) {
   if (!before) return <p className="text-fg-2 text-xs">The first definition seen.</p>;
   const lines = diffDefinitions(before, entry);
   return (

@@ -7,11 +7,11 @@ import { RelativeTime } from '#components/console/relative-time.tsx';
 import { StatePill } from '#components/console/state-pill.tsx';
 import { UntrustedText } from '#components/console/untrusted-text.tsx';
 import { Badge } from '#components/ui/badge.tsx';
-import type { ToolFacts } from './types.ts';
+import type { CatalogueTool } from '#lib/catalogue/read-catalogue.ts';
 
 const riskOrder: Record<string, number> = { low: 0, medium: 1, high: 2 };
 
-const columns: DataColumn<ToolFacts>[] = [
+const columns: DataColumn<CatalogueTool>[] = [
   {
     id: 'name',
     header: 'Tool',
@@ -83,7 +83,7 @@ export function ToolsTable({
   onChoose,
 }: {
   serverId: string;
-  tools: ToolFacts[];
+  tools: CatalogueTool[];
   chosen: ReadonlySet<string>;
   onChoose?: (chosen: Set<string>) => void;
 }) {
