@@ -114,6 +114,7 @@ import {
   revokeGuard,
   revokeGuardInput,
 } from '#lib/revocation/guards.ts';
+import { resumeIssuance, resumeIssuanceInput } from '#lib/revocation/resume-issuance.ts';
 import { revokeAgent, stopAgentInput, suspendAgent } from '#lib/revocation/stop-agent.ts';
 import type { GateCtx } from './context.ts';
 
@@ -192,6 +193,7 @@ export const verbs = {
   'requests.submitClaim': verb(submitClaimInput, submitClaim),
   'requests.withdraw': verb(withdrawRequestInput, withdrawRequest),
   'revocation.inviteGuard': verb(inviteGuardInput, inviteGuard),
+  'revocation.resumeIssuance': verb(resumeIssuanceInput, resumeIssuance),
   'revocation.revokeAgent': verb(stopAgentInput, revokeAgent),
   'revocation.revokeGuard': verb(revokeGuardInput, revokeGuard),
   'revocation.suspendAgent': verb(stopAgentInput, suspendAgent),

@@ -291,7 +291,7 @@ export class FeedClient extends EventEmitter<FeedEvents> {
 
   #applySnapshot(snapshot: Snapshot): void {
     const serverId = snapshot.server.id;
-    this.#requireGeneration(snapshot.generation);
+    this.#requireGeneration(snapshot.generation, [{ serverId, head: snapshot.head }]);
     this.#requireHead(serverId, snapshot.head, snapshot.generation);
     const slice = new Slice(snapshot);
     const before = this.slices.get(serverId);
@@ -306,7 +306,8 @@ export class FeedClient extends EventEmitter<FeedEvents> {
   }
 
   #applyDelta(delta: Delta): void {
-    this.#requireGeneration(delta.generation);
+    const offeredHead = delta.entries.at(-1)?.sequence ?? 0;
+    this.#requireGeneration(delta.generation, [{ serverId: delta.serverId, head: offeredHead }]);
     const slice = this.slices.get(delta.serverId);
     if (!slice) throw new FeedFault('a delta for an unknown server');
     // A sync may have run ahead of the stream.
@@ -329,7 +330,7 @@ export class FeedClient extends EventEmitter<FeedEvents> {
       throw new FeedFault('a heartbeat for another guard or connection');
     if (heartbeat.sentAtMs < this.#lastSentAtMs - 1_000) throw new FeedFault('a heartbeat from the past');
     if (heartbeat.issuerEpoch < this.#floors.issuerEpoch) throw new FeedFault('the issuer epoch went back');
-    this.#requireGeneration(heartbeat.generation);
+    this.#requireGeneration(heartbeat.generation, heartbeat.slices);
     for (const { serverId, head, denySetDigest } of heartbeat.slices) {
       this.#requireHead(serverId, head, heartbeat.generation);
       const slice = this.slices.get(serverId);
@@ -351,9 +352,21 @@ export class FeedClient extends EventEmitter<FeedEvents> {
     this.#watchLease();
   }
 
-  #requireGeneration(generation: number): void {
-    if (generation < this.#floors.generation)
+  /** An older generation is a backup from before an administrator's acknowledgement: restored over what came later. */
+  #requireGeneration(
+    generation: number,
+    offered: readonly { readonly serverId: string; readonly head: number }[],
+  ): void {
+    if (generation < this.#floors.generation) {
+      const ahead = offered.map(({ serverId, head }) => ({
+        serverId,
+        knownHead: this.#floors.head(serverId),
+        offeredHead: head,
+        generation,
+      }));
+      if (ahead.length > 0) this.#queueAck({ ahead });
       throw new FeedFault('the feed went back to an older generation');
+    }
     if (generation === this.#floors.generation) return;
     this.#floors.beginGeneration(generation);
     this.#lastSentAtMs = 0;

@@ -3,6 +3,7 @@ import { pageOf } from '#lib/platform/cursor.ts';
 import { readBlastRadius } from '#lib/revocation/blast-radius.ts';
 import { listRevocations, listRevocationsQuery } from '#lib/revocation/list-revocations.ts';
 import { type Receipt, readReceipt } from '#lib/revocation/receipt.ts';
+import { readIssuance, resumeIssuanceInput } from '#lib/revocation/resume-issuance.ts';
 import { stopCauses } from '#lib/revocation/stop-agent.ts';
 import { verbs } from '../verbs.ts';
 import { defineRoute } from './route.ts';
@@ -134,6 +135,25 @@ export const revocationRoutes = [
     params: byId,
     response: receipt,
     handle: async (ctx, { params }) => toWire(await readReceipt(ctx, params.id)),
+  }),
+  defineRoute({
+    method: 'get',
+    path: '/issuance',
+    operationId: 'getIssuance',
+    summary: 'Whether tokens are issued, or since when and why not',
+    tag: 'Revocations',
+    response: z.object({ stoppedAt: z.string().nullable(), reason: z.string() }).meta({ id: 'Issuance' }),
+    handle: async (ctx) => ({ reason: '', ...(await readIssuance(ctx)) }),
+  }),
+  defineRoute({
+    method: 'post',
+    path: '/issuance/resume',
+    operationId: 'resumeIssuance',
+    summary: 'Issue again after a restored backup; says what was ended again',
+    tag: 'Revocations',
+    body: resumeIssuanceInput,
+    response: z.object({ resumedAt: z.string() }),
+    handle: (ctx, { body }) => verbs['revocation.resumeIssuance'].run(ctx, body),
   }),
 ];
 

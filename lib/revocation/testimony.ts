@@ -1,5 +1,7 @@
 import { followsRecord, recordDigest } from '#guard/gate-side.ts';
 import type { Ack, Report, ReportRecord } from '#guard/protocol.ts';
+import { listAdminIds } from '#lib/access/roles.ts';
+import { notify } from '#lib/audit/notify.ts';
 import { insertEvents, toEventRow } from '#lib/audit/record.ts';
 import { recordUses } from '#lib/credentials/last-seen.ts';
 import type { Ctx } from '#lib/platform/ctx.ts';
@@ -53,7 +55,7 @@ export async function acceptAck(
     }
     await tx.guard.update({ where: { id: guard.id }, data: { lastAcks: acks, lastSeenAt: now } });
     const ahead = ack.ahead.filter((line) => own.has(line.serverId));
-    if (ahead.length > 0) await stopIssuance(tx, ctx, guard, ahead);
+    if (ahead.length > 0) await stopIssuance(tx, ctx, guard, ahead, ack.generation);
     for (const id of touched) await notifyChange(tx, 'revocations', id);
     return [...touched];
   });
@@ -92,23 +94,41 @@ async function acknowledge(
   }
 }
 
+/**
+ * What a guard was offered in a generation that has ended since says nothing about this history: an admin has
+ * acknowledged it meanwhile.
+ */
 async function stopIssuance(
   tx: Tx,
   ctx: Ctx,
   guard: { id: string; name: string },
   ahead: Ack['ahead'],
+  guardGeneration: number,
 ): Promise<void> {
   const reason = `The guard ${guard.name} has seen a newer history than this database holds. A backup was restored over it.`;
+  const offered = Math.max(...ahead.map((line) => line.generation));
   const { count } = await tx.installation.updateMany({
-    where: { id: 1, issuanceStoppedAt: null },
+    where: { id: 1, issuanceStoppedAt: null, feedGeneration: { lte: Math.min(offered, 2 ** 31 - 1) } },
     data: { issuanceStoppedReason: reason, issuanceStoppedAt: ctx.clock.now() },
   });
   if (count === 0) return;
   const row = toEventRow(
     { ...ctx, actor: { kind: 'guard', guardId: guard.id, name: guard.name } },
-    { kind: 'installation.issuance_stop', subjectId: 'installation', reason, data: { ahead } },
+    {
+      kind: 'installation.issuance_stop',
+      subjectId: 'installation',
+      reason,
+      data: { ahead, guardGeneration },
+    },
   );
   await tx.$executeRawUnsafe(insertEvents('$1'), JSON.stringify([row]));
+  await notify(tx, ctx, {
+    personIds: await listAdminIds(tx, ctx),
+    kind: 'installation.issuance_stop',
+    title: 'Issuance has stopped: a guard has seen a newer history',
+    body: `${reason} Nothing is issued until what was ended since the backup has been ended again and an admin resumes issuance.`,
+    href: `/audit/${row.id}`,
+  });
 }
 
 /**
