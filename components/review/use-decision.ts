@@ -1,0 +1,77 @@
+import { useState } from 'react';
+import type { z } from 'zod';
+import type { Action } from '#components/console/action.ts';
+import { useAction } from '#components/console/use-action.ts';
+import { notify } from '#components/ui/toast.tsx';
+import type { ApprovedRequest, approveRequestInput } from '#lib/approvals/approve-request.ts';
+import type { rejectRequestInput } from '#lib/approvals/reject-request.ts';
+import type { requestChangesInput } from '#lib/approvals/request-changes.ts';
+import type { Review } from '#lib/approvals/views.ts';
+import type { Verdict } from './decision-dialog.tsx';
+import { type Choice, type Narrowing, toGrant } from './narrowing.ts';
+
+export type DecisionActions = {
+  approve: Action<z.input<typeof approveRequestInput>, ApprovedRequest>;
+  reject: Action<z.input<typeof rejectRequestInput>, { id: string; state: 'rejected' }>;
+  requestChanges: Action<z.input<typeof requestChangesInput>, { id: string; state: 'changes requested' }>;
+};
+
+/** The verdict being given: which one, sending it with its reason, and what became of it. */
+export function useDecision({
+  review,
+  narrowing,
+  choice,
+  actions,
+  onDecided,
+}: {
+  /** The words that were read: the decision names exactly these. */
+  review: Review;
+  narrowing: Narrowing;
+  choice: Choice;
+  actions: DecisionActions;
+  onDecided: () => void;
+}) {
+  const [verdict, setVerdict] = useState<Verdict | null>(null);
+  const [decisions, setDecisions] = useState(0);
+  const approve = useAction(actions.approve);
+  const reject = useAction(actions.reject);
+  const changes = useAction(actions.requestChanges);
+
+  function confirm(reason: string) {
+    const { id: requestId, snapshotDigest, label } = review;
+    const done = (title: string) => {
+      setVerdict(null);
+      setDecisions((count) => count + 1);
+      notify({ tone: 'success', title });
+      onDecided();
+    };
+    if (verdict === 'reject') {
+      reject.run({ requestId, snapshotDigest, reason }, () => done(`${label} rejected`));
+    } else if (verdict === 'changes') {
+      changes.run({ requestId, snapshotDigest, reason }, () => done(`${label} sent back for changes`));
+    } else if (verdict) {
+      const grant = toGrant(review, narrowing, choice);
+      approve.run({ requestId, snapshotDigest, comment: reason, ...grant }, (output) =>
+        done(
+          output.state === 'approved'
+            ? `${label} approved`
+            : `${label}: your approval counts, ${output.requiredApprovals - output.votes} more needed`,
+        ),
+      );
+    }
+  }
+
+  return {
+    verdict,
+    /** How many were given: a reason written for one never waits in the dialog of the next. */
+    decisions,
+    choose(next: Verdict) {
+      for (const action of [approve, reject, changes]) action.clear();
+      setVerdict(next);
+    },
+    cancel: () => setVerdict(null),
+    confirm,
+    pending: approve.pending || reject.pending || changes.pending,
+    problem: approve.problem ?? reject.problem ?? changes.problem,
+  };
+}
