@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from '#lib/platform/log.ts';
 import { type Cluster, startCluster } from './cluster.ts';
 import type { ClusterPlace } from './place.ts';
+import { readSystemIdentifier } from './system-identifier.ts';
 
 export type RunningPostgres = {
   host: string;
@@ -19,6 +20,9 @@ const recoveredAfterMs = 30_000;
 /**
  * Runs the embedded PostgreSQL and starts it again, on the same address, whenever it ends by itself. Committed work
  * is safe; open connections fail and the pools make new ones.
+ *
+ * What is started again is the cluster that ran, or nothing: where its folder is gone or holds another one, this says
+ * so and waits. A start would make a new database there, whose empty history would pass for this installation's.
  */
 export async function keepPostgresRunning(
   place: ClusterPlace,
@@ -44,6 +48,7 @@ export async function keepPostgresRunning(
     });
 
   let current: Cluster = await start();
+  const identifier = await readSystemIdentifier(place.dataFolder);
 
   async function restart(): Promise<void> {
     while (!stopping) {
@@ -52,6 +57,13 @@ export async function keepPostgresRunning(
       if (stopping) return;
       try {
         startedAt = performance.now();
+        if ((await readSystemIdentifier(place.dataFolder)) !== identifier) {
+          options.log.fatal(
+            { folder: place.dataFolder },
+            'the database folder is gone or holds another database: nothing is started until it is put back',
+          );
+          continue;
+        }
         current = await start(current.port);
         options.log.info({ pid: current.pid }, 'PostgreSQL runs again');
         return;
