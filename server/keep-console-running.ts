@@ -3,6 +3,12 @@ import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from '#lib/platform/log.ts';
 
+/**
+ * Megabytes of each half of V8's young generation. At the default it grows to sixteen times that while modules load and
+ * is never given back; see docs/decisions/0018.
+ */
+const smallYoungGeneration = '--max-semi-space-size=4';
+
 export type RunningConsole = {
   /** Process id of the console that runs now, null between two. */
   pid(): number | null;
@@ -36,7 +42,7 @@ export async function keepConsoleRunning(options: {
     const started = fork(path.join(import.meta.dirname, 'console-child.ts'), {
       env: options.environment,
       // What this process was started with (a preloaded module) is not the child's business.
-      execArgv: [],
+      execArgv: [smallYoungGeneration],
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
     });
     const startedAt = performance.now();

@@ -33,6 +33,8 @@ export function keepWorkerRunning(input: WorkerInput, log: Logger): RunningWorke
     const started = new Worker(path.join(import.meta.dirname, 'worker.ts'), {
       workerData: input,
       execArgv: [],
+      // Jobs make little garbage at a time: a young generation of the default size would only hold memory.
+      resourceLimits: { maxYoungGenerationSizeMb: 8 },
     });
     worker = started;
     started.once('message', () => {

@@ -21,6 +21,8 @@ type Town = {
   acknowledged: Acknowledged;
   agents: KeyedAgent[];
   tokens: MintedToken[];
+  /** Filed, and no answer to an approval seen yet: approved next, so that they do not fill their owner's allowance. */
+  open: { requestId: string; agentId: string; key: CryptoKey }[];
   /** Filings of which no answer came, by idempotency key: said again after the crash. */
   unanswered: Map<string, string>;
 };
@@ -34,8 +36,8 @@ export type RoundsReport = {
   cutOff: number;
 };
 
-/** Longest a round works before the kill, in milliseconds. */
-const longestWorkMs = 400;
+/** How long a round works before the kill, in milliseconds: what was just started is cold, and slow at first. */
+const workMs = { least: 100, most: 1_200 };
 
 export async function runCrashRounds(rounds: number): Promise<RoundsReport> {
   const town = await openCrashTown();
@@ -50,6 +52,7 @@ export async function runCrashRounds(rounds: number): Promise<RoundsReport> {
     },
     agents: [],
     tokens: [],
+    open: [],
     unanswered: new Map(),
   };
   const faults: string[] = [];
@@ -58,7 +61,7 @@ export async function runCrashRounds(rounds: number): Promise<RoundsReport> {
     for (let round = 0; round < rounds && faults.length === 0; round++) {
       await topUpAgents(town, state, round);
       const work = beginWork(town, state, round);
-      await sleep(Math.random() * longestWorkMs);
+      await sleep(workMs.least + Math.random() * (workMs.most - workMs.least));
       work.end();
       const before = work.inFlight();
       await town.crash(round % 2 === 0 ? 'gate' : 'postgres');
@@ -86,20 +89,31 @@ export async function runCrashRounds(rounds: number): Promise<RoundsReport> {
 
 /** A few approved agents to mint for; those of earlier rounds may have been revoked. */
 async function topUpAgents(town: CrashTown, state: Town, round: number): Promise<void> {
-  while (state.agents.length < 3) {
-    const name = `Keeper ${round} ${state.agents.length}`;
-    await fileAndApprove(town, state, name, `top-up-${round}-${state.agents.length}`);
+  for (let number = 0; state.agents.length < 4; number++) {
+    await fileOne(town, state, `Keeper ${round} ${number}`, `top-up-${round}-${number}`);
+    await approveOne(town, state);
   }
 }
 
-async function fileAndApprove(town: CrashTown, state: Town, name: string, key: string): Promise<void> {
-  const { acknowledged, unanswered } = state;
-  unanswered.set(key, name);
+async function fileOne(town: CrashTown, state: Town, name: string, key: string): Promise<void> {
+  state.unanswered.set(key, name);
   const filed = await town.file(name, key);
-  unanswered.delete(key);
-  acknowledged.filed.set(name, { requestId: filed.requestId, key });
-  await town.approve(filed.requestId);
-  acknowledged.approved.add(filed.requestId);
+  state.unanswered.delete(key);
+  state.acknowledged.filed.set(name, { requestId: filed.requestId, key });
+  state.open.push(filed);
+}
+
+async function approveOne(town: CrashTown, state: Town): Promise<void> {
+  const filed = state.open.shift();
+  if (!filed) return;
+  try {
+    await town.approve(filed.requestId);
+    state.acknowledged.approved.add(filed.requestId);
+  } catch (error) {
+    // A refusal is a decision that was committed before its answer was lost; no answer means to ask again.
+    if (!(error instanceof Refused)) state.open.push(filed);
+    throw error;
+  }
   const clientId = await town.clientOf(filed.agentId);
   state.agents.push({ agentId: filed.agentId, clientId, key: filed.key });
 }
@@ -125,7 +139,12 @@ function beginWork(town: CrashTown, state: Town, round: number) {
     }),
     async () => {
       const number = serial++;
-      await count(fileAndApprove(town, state, `Agent ${round} ${number}`, `filing-${round}-${number}`));
+      if (state.open.length > 2) return void (await sleep(5));
+      await count(fileOne(town, state, `Agent ${round} ${number}`, `filing-${round}-${number}`));
+    },
+    async () => {
+      if (state.open.length === 0) return void (await sleep(5));
+      await count(approveOne(town, state));
     },
     ...Array.from({ length: 2 }, () => async () => {
       const agent = pick(state.agents);
@@ -141,7 +160,7 @@ function beginWork(town: CrashTown, state: Town, round: number) {
       acknowledged.givenUp.add(minted.jti);
     },
     async () => {
-      if (state.agents.length < 4) return void (await sleep(20));
+      if (state.agents.length < 3) return void (await sleep(20));
       const [agent] = state.agents.splice(0, 1);
       if (!agent) return;
       await count(town.revoke(agent.agentId));
@@ -189,7 +208,7 @@ async function repeatUnanswered(town: CrashTown, state: Town): Promise<void> {
 const pairs: readonly { what: string; effects: string; events: string }[] = [
   {
     what: 'registration',
-    effects: `SELECT id FROM client WHERE kind = 'dynamic'`,
+    effects: `SELECT id FROM client`,
     events: `SELECT subject_id FROM audit_event WHERE kind = 'client.register'`,
   },
   {

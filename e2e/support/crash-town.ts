@@ -147,12 +147,10 @@ export async function openCrashTown(): Promise<CrashTown> {
     }
   }
 
-  async function untilReady(): Promise<void> {
+  async function until(holds: () => Promise<boolean>, otherwise: string): Promise<void> {
     const deadline = performance.now() + readyWithinMs;
-    for (;;) {
-      const ready = await fetch(`${product.issuer}/readyz`).catch(() => null);
-      if (ready?.status === 200) return;
-      if (performance.now() > deadline) throw new Error(`not ready again:\n${product.output()}`);
+    while (!(await holds())) {
+      if (performance.now() > deadline) throw new Error(`${otherwise}:\n${product.output()}`);
       await new Promise((resolve) => setTimeout(resolve, 25));
     }
   }
@@ -243,9 +241,18 @@ export async function openCrashTown(): Promise<CrashTown> {
         await product.kill();
         product = await product.restart();
       } else {
-        process.kill(await product.postgresPid(), 'SIGKILL');
+        const killed = await product.postgresPid();
+        process.kill(killed, 'SIGKILL');
+        // Ready may still be said by who has not noticed yet: first another PostgreSQL must be there.
+        await until(
+          async () => (await product.postgresPid().catch(() => killed)) !== killed,
+          'no new PostgreSQL',
+        );
       }
-      await untilReady();
+      await until(
+        async () => (await fetch(`${product.issuer}/readyz`).catch(() => null))?.status === 200,
+        'not ready again',
+      );
     },
     stop: () => product.stop(),
   };

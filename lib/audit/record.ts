@@ -61,7 +61,8 @@ export type EventRow = {
 };
 
 /**
- * The row for an event, with its digest: SHA-256 over the RFC 8785 form of every other column. The digest is the
+ * The row for an event, with its digest: SHA-256 over the RFC 8785 form of every other column, which leaves out what is
+ * `undefined` as JSON does on the way to the database. The digest is the
  * leaf of the log, so whoever alters a column later contradicts a signed checkpoint.
  */
 export function toEventRow(ctx: Omit<Ctx, 'db' | 'vault' | 'site'>, event: EventInput): EventRow {
@@ -87,9 +88,9 @@ export function toEventRow(ctx: Omit<Ctx, 'db' | 'vault' | 'site'>, event: Event
     address: ctx.address,
     trace_id: ctx.traceId,
     reason: event.reason ?? '',
-    data: withoutUndefined(event.data ?? {}),
-    before: event.before ? withoutUndefined(event.before) : null,
-    after: event.after ? withoutUndefined(event.after) : null,
+    data: event.data ?? {},
+    before: event.before ?? null,
+    after: event.after ?? null,
   };
   return { ...row, digest: sha256(canonicalJson(row)), words: wordsOf(row) };
 }
@@ -115,11 +116,6 @@ function actorNameOf(ctx: Pick<Ctx, 'actor'>): string {
   if (ctx.actor.kind === 'person') return ctx.actor.displayName;
   if (ctx.actor.kind === 'guard') return ctx.actor.name;
   return '';
-}
-
-/** What JSON drops on the way to the database must not be in the digest either. */
-function withoutUndefined(value: JsonObject): JsonObject {
-  return JSON.parse(JSON.stringify(value)) as JsonObject;
 }
 
 /** Records what happened, in the transaction in which it happens: if the event cannot be written, nothing happened. */

@@ -40,18 +40,26 @@ export function groupCommit<Row, Outcome>(
   let inFlight = 0;
   let overdue = 0;
 
-  async function settle(batch: Waiting<Row, Outcome>[]): Promise<void> {
+  /** Runs a batch and answers what remains: telling its callers. */
+  async function settle(batch: readonly Waiting<Row, Outcome>[]): Promise<() => void> {
     try {
       const outcomes = await options.run(batch.map((waiting) => waiting.row));
-      batch.forEach((waiting, index) => {
-        waiting.resolve(outcomes[index] as Outcome);
-      });
+      return () => {
+        batch.forEach((waiting, index) => {
+          waiting.resolve(outcomes[index] as Outcome);
+        });
+      };
     } catch (error) {
       if (batch.length === 1 || options.isOutcomeUnknown(error)) {
-        for (const waiting of batch) waiting.reject(error);
-        return;
+        return () => {
+          for (const waiting of batch) waiting.reject(error);
+        };
       }
-      for (const waiting of batch) await settle([waiting]);
+      const told: (() => void)[] = [];
+      for (const waiting of batch) told.push(await settle([waiting]));
+      return () => {
+        for (const tell of told) tell();
+      };
     }
   }
 
@@ -73,11 +81,16 @@ export function groupCommit<Row, Outcome>(
             inFlight--;
             pump();
           }, options.patienceMs);
-    void settle(batch).finally(() => {
+    void settle(batch).then((tell) => {
       clearTimeout(timer);
       if (isOverdue) overdue--;
       else inFlight--;
+      const isNextWaiting = queue.length > 0;
       pump();
+      // The next statement is on the wire before the callers of this one write their answers: PostgreSQL would
+      // otherwise stand idle for as long as that takes.
+      if (isNextWaiting) setImmediate(tell);
+      else tell();
     });
   }
 
