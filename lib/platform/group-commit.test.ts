@@ -7,7 +7,7 @@ let database: TestDatabase;
 beforeAll(async () => {
   database = await createTestDatabase();
 });
-afterAll(() => database.close());
+afterAll(() => database.drop());
 
 /** Divides a hundred by each row, in one statement; the lock of a negative row is waited for first. */
 function divider(options: { patienceMs?: number } = {}) {
