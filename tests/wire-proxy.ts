@@ -1,0 +1,124 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import net from 'node:net';
+import os from 'node:os';
+import path from 'node:path';
+
+/** Where the exchange with PostgreSQL is cut: before the message of this number is passed on, or in its middle. */
+export type Cut = { message: number; where: 'before' | 'within' };
+
+/** What the feeds ask by themselves several times a second: no part of an exchange under test. */
+const ownBusiness = /^feed /;
+
+/**
+ * Stands before a PostgreSQL that listens on a unix socket, reads its protocol message by message in both directions,
+ * and cuts the connection that carries a given one. Counts from `arm` on, over all connections. For tests; close it.
+ */
+export class WireProxy {
+  /** How many messages passed since it was armed. */
+  passed = 0;
+  /** What was cut, as `> B` or `< Z`: the direction and the type of the message. Null until it happened. */
+  cutAt: string | null = null;
+  readonly #folder = mkdtempSync(path.join(os.tmpdir(), 'wire-'));
+  readonly #server: net.Server;
+  readonly #sockets = new Set<net.Socket>();
+  #cut: Cut | null = null;
+
+  private constructor(target: string) {
+    this.#server = net.createServer((client) => this.#join(client, net.connect(target)));
+  }
+
+  /** Listens in a folder of its own before the PostgreSQL of this connection string. */
+  static async start(url: string): Promise<{ proxy: WireProxy; url: string }> {
+    const through = new URL(url);
+    const socket = `.s.PGSQL.${through.port}`;
+    const proxy = new WireProxy(path.join(through.searchParams.get('host') ?? '', socket));
+    await new Promise<void>((resolve) => proxy.#server.listen(path.join(proxy.#folder, socket), resolve));
+    through.searchParams.set('host', proxy.#folder);
+    return { proxy, url: through.href };
+  }
+
+  arm(cut: Cut): void {
+    this.passed = 0;
+    this.cutAt = null;
+    this.#cut = cut;
+  }
+
+  disarm(): void {
+    this.#cut = null;
+  }
+
+  async close(): Promise<void> {
+    for (const socket of this.#sockets) socket.destroy();
+    await new Promise<void>((resolve) => this.#server.close(() => resolve()));
+    rmSync(this.#folder, { recursive: true, force: true });
+  }
+
+  #join(client: net.Socket, upstream: net.Socket): void {
+    const state = { ownBusiness: false };
+    const end = () => {
+      client.destroy();
+      upstream.destroy();
+    };
+    for (const socket of [client, upstream]) {
+      this.#sockets.add(socket);
+      socket.on('error', () => {});
+      socket.on('close', () => {
+        this.#sockets.delete(socket);
+        end();
+      });
+    }
+    const pass = (to: net.Socket, direction: '>' | '<') => (message: Buffer, type: string) => {
+      if (direction === '>' && (type === 'P' || type === 'B'))
+        state.ownBusiness = ownBusiness.test(statementOf(message, type));
+      const isCut = !state.ownBusiness && this.#isCutHere();
+      if (direction === '<' && type === 'Z') state.ownBusiness = false;
+      if (!isCut) {
+        to.write(message);
+        return true;
+      }
+      this.cutAt = `${direction} ${type}`;
+      if (this.#cut?.where === 'within') to.end(message.subarray(0, message.length >> 1));
+      this.#cut = null;
+      end();
+      return false;
+    };
+    client.on('data', splitter(pass(upstream, '>'), true));
+    upstream.on('data', splitter(pass(client, '<'), false));
+  }
+
+  #isCutHere(): boolean {
+    if (!this.#cut) return false;
+    this.passed++;
+    return this.passed === this.#cut.message;
+  }
+}
+
+/** The statement a Parse or Bind names: the first, or after the portal the second, of its strings. */
+function statementOf(message: Buffer, type: string): string {
+  const [first = '', second = ''] = message.subarray(5).toString('latin1').split('\0', 2);
+  return type === 'P' ? first : second;
+}
+
+/** Calls `take` with each whole message; the first of a client has no type, only a length. */
+function splitter(
+  take: (message: Buffer, type: string) => boolean,
+  beginsUntyped: boolean,
+): (chunk: Buffer) => void {
+  let rest = Buffer.alloc(0);
+  let untyped = beginsUntyped;
+  let open = true;
+  return (chunk) => {
+    rest = Buffer.concat([rest, chunk]);
+    while (open) {
+      const header = untyped ? 4 : 5;
+      if (rest.length < header) return;
+      const length = rest.readInt32BE(header - 4) + header - 4;
+      if (rest.length < length) return;
+      const type = untyped ? 'startup' : String.fromCharCode(rest[0] ?? 0);
+      untyped = false;
+      const message = rest.subarray(0, length);
+      rest = rest.subarray(length);
+      open = take(message, type);
+    }
+  };
+}
