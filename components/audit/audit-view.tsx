@@ -76,7 +76,7 @@ const columns: ReadonlyArray<DataColumn<EventRow>> = [
           )}
         </span>
         {row.reason && (
-          <UntrustedText text={row.reason} className="line-clamp-2 max-w-[80ch] text-fg-3 text-xs" />
+          <UntrustedText text={row.reason} className="line-clamp-3 max-w-[80ch] text-fg-3 text-xs" />
         )}
       </>
     ),

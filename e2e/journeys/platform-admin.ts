@@ -23,6 +23,20 @@ test('Adam adds a server, is told what is wrong with its address, mends it, and 
   await adam.getByRole('button', { name: 'Sync now' }).click();
   await expect(adam.getByText('The tools could not be read').first()).toBeVisible();
   await picture(adam, 'sync-failed');
+
+  await test.step('Audrey reads the reason in the list of events, on a laptop and on a phone', async () => {
+    const serverId = new URL(adam.url()).pathname.split('/').at(-1) as string;
+    const audrey = await visit('Audrey');
+    for (const width of [1280, 320]) {
+      await audrey.setViewportSize({ width, height: 900 });
+      await audrey.goto(`/audit?outcome=refused&server=${serverId}`);
+      const reason = audrey.getByRole('table', { name: 'Events' }).getByText(/^The server did not list its/);
+      await expect(reason.first()).toBeVisible();
+      // Room for some words in a row, not for a letter.
+      expect((await reason.first().boundingBox())?.width, `at ${width} px`).toBeGreaterThan(120);
+      await picture(audrey, `audit-refused-${width}`);
+    }
+  });
 });
 
 test('Adam reads the tools of the notes server again, looks at one word for word, and takes it into a tool set whose new version widens nobody', async ({

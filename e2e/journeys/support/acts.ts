@@ -86,19 +86,30 @@ export async function approveAsAsked(page: Page): Promise<void> {
 }
 
 /** Files a request for an agent with a key of its own on the notes server; the page shows the request afterwards. */
-export async function fileKeyedRequest(
-  page: Page,
-  wish: { agentName: string; tools: Readonly<Record<string, string | null>> },
-): Promise<void> {
+export async function fileKeyedRequest(page: Page, wish: NotesWish): Promise<void> {
   await page.goto('/requests/new');
   await page.getByRole('textbox', { name: /^Name/ }).fill(wish.agentName);
   await page.getByRole('button', { name: 'Make key and save private half' }).click();
   await expect(page.getByText('Key made; its private half was saved as a file')).toBeVisible();
+  await submitForNotes(page, wish);
+}
+
+/** The same for an agent whose tokens its owner carries to it. */
+export async function fileCarriedRequest(page: Page, wish: NotesWish): Promise<void> {
+  await page.goto('/requests/new');
+  await page.getByRole('textbox', { name: /^Name/ }).fill(wish.agentName);
+  await page.getByRole('radio', { name: /^With tokens I carry to it/ }).click();
+  await submitForNotes(page, wish);
+}
+
+type NotesWish = { agentName: string; tools: Readonly<Record<string, string | null>> };
+
+async function submitForNotes(page: Page, { tools }: NotesWish): Promise<void> {
   await composeRequest(page, {
     task: 'Look after the notes of the team.',
     endCondition: 'The quarter ends',
     server: 'Notes',
-    tools: wish.tools,
+    tools,
   });
   await page.getByRole('button', { name: 'Submit for approval' }).click();
   await page.waitForURL(/\/requests\/req_[^/]+$/);
