@@ -3,6 +3,7 @@ import {
   ClipboardCheck,
   FileInput,
   House,
+  KeyRound,
   type LucideIcon,
   MonitorSmartphone,
   OctagonX,
@@ -56,6 +57,7 @@ const groups: ReadonlyArray<{ label: string | null; items: ReadonlyArray<NavItem
       { label: 'Clients', href: '/clients', icon: MonitorSmartphone, roles: EVERYONE },
       { label: 'Servers & tools', href: '/servers', icon: Server, roles: EVERYONE },
       { label: 'Guards', href: '/guards', icon: ShieldHalf, roles: ['auditor', 'admin', 'approver'] },
+      { label: 'Signing keys', href: '/keys', icon: KeyRound, roles: ['auditor', 'admin'] },
     ],
   },
   {

@@ -20,8 +20,10 @@ import { Card } from '#components/ui/card.tsx';
 import { DescriptionList } from '#components/ui/description-list.tsx';
 import { LinkButton, TextLink } from '#components/ui/link-button.tsx';
 import type { CatalogueServer, CatalogueTool, ToolHistoryEntry } from '#lib/catalogue/read-catalogue.ts';
+import type { ResourceTokenFacts } from '#lib/credentials/resource-tokens.ts';
 import { ConfirmTools } from './confirm-tools.tsx';
 import { EditServer, type EditServerInput } from './edit-server.tsx';
+import { type ResourceTokenActions, ResourceTokens } from './resource-tokens.tsx';
 import { toServerRow } from './server-row.ts';
 import { StandingMark } from './standing-mark.tsx';
 import { SyncReport, type SyncResult } from './sync-report.tsx';
@@ -37,6 +39,7 @@ export function ServerView({
   mayAdmin,
   seesInside,
   seesGuards,
+  resourceTokens,
   justAdded,
   actions,
 }: {
@@ -46,11 +49,14 @@ export function ServerView({
   mayAdmin: boolean;
   seesInside: boolean;
   seesGuards: boolean;
+  /** Null for those who may not see them. */
+  resourceTokens: { rows: ResourceTokenFacts[]; nowMs: number; introspectUrl: string } | null;
   justAdded: boolean;
   actions: {
     sync: Action<{ serverId: string }, SyncResult>;
     classify: Action<{ serverId: string; tools: ClassifyLine[] }, void>;
     edit: Action<EditServerInput, void>;
+    resourceTokens: ResourceTokenActions;
   };
 }) {
   const [report, setReport] = useState<SyncResult | null>(null);
@@ -232,50 +238,62 @@ export function ServerView({
             />
           </Card>
         </div>
-        <Card
-          flush
-          title="Guards"
-          actions={
-            mayAdmin ? (
-              <LinkButton size="sm" href={`/guards?invite=${server.id}`} icon={<ShieldHalf aria-hidden />}>
-                Add guard
-              </LinkButton>
-            ) : undefined
-          }
-        >
-          {use.guards.length === 0 ? (
-            <p className="p-4 text-fg-2 text-sm">
-              No guard stands in front of it, so nothing can be called through Countersign yet.
-            </p>
-          ) : (
-            <ul>
-              {use.guards.map((guard) => (
-                <li
-                  key={guard.id}
-                  className="flex flex-wrap items-center gap-x-3 gap-y-1 border-line border-b px-4 py-2 text-sm last:border-b-0"
-                >
-                  {seesGuards ? (
-                    <Link href={`/guards#${guard.id}`} className="font-medium hover:underline">
-                      {guard.name}
-                    </Link>
-                  ) : (
-                    <span className="font-medium">{guard.name}</span>
-                  )}
-                  <StatePill state={guardStanding(guard, nowMs)} plain />
-                  <span className="ml-auto text-fg-3 text-xs">
-                    {guard.lastSeenAt ? (
-                      <>
-                        seen <RelativeTime at={guard.lastSeenAt} />
-                      </>
+        <div className="grid gap-4">
+          <Card
+            flush
+            title="Guards"
+            actions={
+              mayAdmin ? (
+                <LinkButton size="sm" href={`/guards?invite=${server.id}`} icon={<ShieldHalf aria-hidden />}>
+                  Add guard
+                </LinkButton>
+              ) : undefined
+            }
+          >
+            {use.guards.length === 0 ? (
+              <p className="p-4 text-fg-2 text-sm">
+                No guard stands in front of it, so nothing can be called through Countersign yet.
+              </p>
+            ) : (
+              <ul>
+                {use.guards.map((guard) => (
+                  <li
+                    key={guard.id}
+                    className="flex flex-wrap items-center gap-x-3 gap-y-1 border-line border-b px-4 py-2 text-sm last:border-b-0"
+                  >
+                    {seesGuards ? (
+                      <Link href={`/guards#${guard.id}`} className="font-medium hover:underline">
+                        {guard.name}
+                      </Link>
                     ) : (
-                      'never seen'
+                      <span className="font-medium">{guard.name}</span>
                     )}
-                  </span>
-                </li>
-              ))}
-            </ul>
+                    <StatePill state={guardStanding(guard, nowMs)} plain />
+                    <span className="ml-auto text-fg-3 text-xs">
+                      {guard.lastSeenAt ? (
+                        <>
+                          seen <RelativeTime at={guard.lastSeenAt} />
+                        </>
+                      ) : (
+                        'never seen'
+                      )}
+                    </span>
+                  </li>
+                ))}
+              </ul>
+            )}
+          </Card>
+          {resourceTokens && (
+            <ResourceTokens
+              server={server}
+              tokens={resourceTokens.rows}
+              nowMs={resourceTokens.nowMs}
+              introspectUrl={resourceTokens.introspectUrl}
+              mayAdmin={mayAdmin}
+              actions={actions.resourceTokens}
+            />
           )}
-        </Card>
+        </div>
       </div>
       {history && <ToolDrawer serverId={server.id} tool={history.tool} entries={history.entries} />}
       {confirming && (

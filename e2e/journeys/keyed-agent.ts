@@ -1,6 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import type { Page } from '@playwright/test';
-import { approveAsAsked, composeRequest, openAgent, openReview } from './support/acts.ts';
+import { approveAsAsked, composeRequest, openAgent, openReview, readClientId } from './support/acts.ts';
 import { startHeadlessAgent } from './support/headless-agent.ts';
 import { expect, picture, test, uniqueName } from './support/journey.ts';
 
@@ -77,11 +76,3 @@ test('Oscar files a keyed agent by the form and Abel approves it as asked; it fe
   await openAgent(oscar, agentName);
   await picture(oscar, 'agent');
 });
-
-/** Its owner finds the client's id on the agent's page. */
-async function readClientId(page: Page, agentName: string): Promise<string> {
-  await openAgent(page, agentName);
-  const link = page.locator('#clients').getByRole('link').first();
-  const href = await link.getAttribute('href');
-  return decodeURIComponent((href as string).replace('/clients/', ''));
-}

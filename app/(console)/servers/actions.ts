@@ -6,3 +6,5 @@ export const addServer = defineAction('catalogue.addServer', { quiet: true });
 export const editServer = defineAction('catalogue.editServer');
 export const syncServer = defineAction('catalogue.syncServer');
 export const classifyTools = defineAction('catalogue.classifyTools');
+export const createResourceToken = defineAction('credentials.createResourceToken');
+export const endResourceToken = defineAction('credentials.endResourceToken');

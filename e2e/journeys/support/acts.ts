@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises';
 import { expect, type Locator, type Page } from '@playwright/test';
 import { picture } from './journey.ts';
 
@@ -43,6 +44,13 @@ export async function openAgent(page: Page, agentName: string): Promise<string> 
   return new URL(page.url()).pathname.split('/').at(-1) as string;
 }
 
+/** The id of an agent's client, which its owner finds on the agent's page. */
+export async function readClientId(page: Page, agentName: string): Promise<string> {
+  await openAgent(page, agentName);
+  const href = await page.locator('#clients').getByRole('link').first().getAttribute('href');
+  return decodeURIComponent((href as string).replace('/clients/', ''));
+}
+
 /** Revokes an agent and waits for the receipt; returns the agent's id. */
 export async function revokeAgent(page: Page, agentName: string): Promise<string> {
   const agentId = await openAgent(page, agentName);
@@ -85,13 +93,19 @@ export async function approveAsAsked(page: Page): Promise<void> {
   await expect(dialog).toBeHidden();
 }
 
-/** Files a request for an agent with a key of its own on the notes server; the page shows the request afterwards. */
-export async function fileKeyedRequest(page: Page, wish: NotesWish): Promise<void> {
+/**
+ * Files a request for an agent with a key of its own on the notes server, and returns the private half as the browser
+ * saved it; the page shows the request afterwards.
+ */
+export async function fileKeyedRequest(page: Page, wish: NotesWish): Promise<JsonWebKey> {
   await page.goto('/requests/new');
   await page.getByRole('textbox', { name: /^Name/ }).fill(wish.agentName);
+  const saved = page.waitForEvent('download');
   await page.getByRole('button', { name: 'Make key and save private half' }).click();
   await expect(page.getByText('Key made; its private half was saved as a file')).toBeVisible();
+  const file = await (await saved).path();
   await submitForNotes(page, wish);
+  return JSON.parse(await readFile(file, 'utf8')) as JsonWebKey;
 }
 
 /** The same for an agent whose tokens its owner carries to it. */

@@ -2,9 +2,10 @@ import { ServerView } from '#components/servers/server-view.tsx';
 import { hasRole } from '#lib/access/require.ts';
 import { readServerUse } from '#lib/agents/read-server-use.ts';
 import { getServer, readToolHistory } from '#lib/catalogue/read-catalogue.ts';
+import { listResourceTokens } from '#lib/credentials/resource-tokens.ts';
 import { notFoundOr } from '../../../not-found-or.ts';
 import { requirePage } from '../../../page-context.ts';
-import { classifyTools, editServer, syncServer } from '../actions.ts';
+import { classifyTools, createResourceToken, editServer, endResourceToken, syncServer } from '../actions.ts';
 
 type Props = {
   params: Promise<{ id: string }>;
@@ -32,8 +33,22 @@ export default async function ServerPage({ params, searchParams }: Props) {
       seesInside={seesInside}
       seesGuards={hasRole(ctx.actor, 'approver', 'auditor', 'admin')}
       mayAdmin={hasRole(ctx.actor, 'admin')}
+      resourceTokens={
+        seesInside
+          ? {
+              rows: await listResourceTokens(ctx, server.id),
+              nowMs: ctx.clock.now().getTime(),
+              introspectUrl: `${ctx.site.issuer}/introspect`,
+            }
+          : null
+      }
       justAdded={added !== undefined}
-      actions={{ sync: syncServer, classify: classifyTools, edit: editServer }}
+      actions={{
+        sync: syncServer,
+        classify: classifyTools,
+        edit: editServer,
+        resourceTokens: { create: createResourceToken, end: endResourceToken },
+      }}
       key={server.id}
     />
   );

@@ -1,0 +1,6 @@
+'use server';
+
+import { defineAction } from '../../action.ts';
+
+export const rotateKey = defineAction('credentials.rotateKey');
+export const killKey = defineAction('credentials.killKey');
