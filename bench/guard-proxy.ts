@@ -7,7 +7,7 @@ import { type BenchRow, round } from './row.ts';
 
 const rounds = 20;
 const callsPerRound = 200;
-const warmUpCalls = 500;
+const warmUpCalls = 2_000;
 const guardPort = 4150;
 
 /**

@@ -7,7 +7,7 @@ import type { Logger } from '#lib/platform/log.ts';
  * Megabytes of each half of V8's young generation. At the default it grows to sixteen times that while modules load and
  * is never given back; see docs/decisions/0018.
  */
-const smallYoungGeneration = '--max-semi-space-size=4';
+const smallYoungGeneration = '--max-semi-space-size=8';
 
 export type RunningConsole = {
   /** Process id of the console that runs now, null between two. */
