@@ -1,6 +1,7 @@
 import { insertEvents, toEventRow } from '#lib/audit/record.ts';
 import { toGrantedScope } from '#lib/oauth/scope.ts';
 import { systemActor } from '#lib/platform/actor.ts';
+import { clockSkewSeconds } from '#lib/platform/clock.ts';
 import { sha256 } from '#lib/platform/crypto.ts';
 import type { Ctx } from '#lib/platform/ctx.ts';
 import type { Db } from '#lib/platform/db.ts';
@@ -126,7 +127,7 @@ const introspectSql = {
   text: `
 SELECT i.n, r.id IS NOT NULL AS caller_known, c.id IS NOT NULL AS known,
        coalesce(c.server_id = r.server_id OR c.server_id = ANY (i.server_ids), false)
-         AND c.ended_at IS NULL AND c.expires_at > i.at
+         AND c.ended_at IS NULL AND c.expires_at > i.at AND c.issued_at <= i.at + interval '${clockSkewSeconds} seconds'
          AND a.state = 'active' AND a.epoch = c.epoch AND (a.expires_at IS NULL OR a.expires_at > i.at)
          AND p.state = 'active' AND s.state = 'active' AND l.forgotten_at IS NULL
          AND b.ended_at IS NULL AND b.version = c.binding_version AND (b.expires_at IS NULL OR b.expires_at > i.at)

@@ -4,7 +4,7 @@ import { matchesCodeChallenge } from '#lib/oauth/pkce.ts';
 import { findResource } from '#lib/oauth/resource.ts';
 import type { TokenRequest } from '#lib/oauth/token-request.ts';
 import { sourcePrefix } from '#lib/platform/address.ts';
-import { addSeconds } from '#lib/platform/clock.ts';
+import { addSeconds, isFromTheFuture } from '#lib/platform/clock.ts';
 import { randomToken, sha256 } from '#lib/platform/crypto.ts';
 import type { Ctx } from '#lib/platform/ctx.ts';
 import { newId } from '#lib/platform/ids.ts';
@@ -83,7 +83,8 @@ export async function redeemCode(
       return err({ ...replayedCode, party });
     }
     const now = ctx.clock.now();
-    if (!code.delivered_at || code.expires_at <= now) return err({ ...lateCode, party });
+    if (!code.delivered_at || code.expires_at <= now || isFromTheFuture(code.delivered_at, now))
+      return err({ ...lateCode, party });
     const elsewhere = checkAddress(ctx, code);
     if (!elsewhere.ok) return err({ ...elsewhere.error, party });
 

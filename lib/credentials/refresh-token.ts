@@ -3,7 +3,7 @@ import type { PresentedClient } from '#lib/oauth/client-authentication.ts';
 import { findResource } from '#lib/oauth/resource.ts';
 import type { TokenRequest } from '#lib/oauth/token-request.ts';
 import { sourcePrefix } from '#lib/platform/address.ts';
-import { addSeconds } from '#lib/platform/clock.ts';
+import { addSeconds, isFromTheFuture } from '#lib/platform/clock.ts';
 import { hmac, sha256 } from '#lib/platform/crypto.ts';
 import type { Ctx } from '#lib/platform/ctx.ts';
 import { Unavailable } from '#lib/platform/errors.ts';
@@ -193,6 +193,7 @@ function isInGrace(token: RefreshRow, standing: Standing, prefix: string, now: D
     standing.client.authMethod === 'none' &&
     standing.agent?.clientClass === 'interactive' &&
     now < addSeconds(token.first_used_at, graceSeconds) &&
+    !isFromTheFuture(token.first_used_at, now) &&
     token.replay_count < maxReplays &&
     token.used_from_prefix === prefix &&
     token.successor_used_at === null

@@ -1,12 +1,15 @@
-import { addSeconds } from '#lib/platform/clock.ts';
+import { addSeconds, clockSkewSeconds } from '#lib/platform/clock.ts';
 import type { Ctx } from '#lib/platform/ctx.ts';
 
 /** A repeated request is answered from its key for a day (the keys' promise in the REST documentation). */
 const idempotencyKeySeconds = 24 * 3600;
 /** A budget that nobody drew on for a day is full again, so its row says nothing. */
 const rateBucketSeconds = 24 * 3600;
-/** Beyond the end of an assertion, clocks may differ; twice the tolerated skew keeps a replay from slipping through. */
-const assertionGraceSeconds = 120;
+/**
+ * Kept this long beyond the end of an assertion: an hour in case the clock was ahead when this ran and is put right
+ * afterwards, or what was used before could be used again, and twice the tolerated skew.
+ */
+const assertionGraceSeconds = 3600 + 2 * clockSkewSeconds;
 
 /**
  * Removes rows that only ever protected against repetition and whose time is over: used assertions, sign-in

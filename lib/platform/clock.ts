@@ -19,3 +19,14 @@ export function addSeconds(instant: Date, seconds: number): Date {
 export function toNumericDate(instant: Date): number {
   return Math.floor(instant.getTime() / 1000);
 }
+
+/** How far two honest clocks of one installation may be apart, in seconds; what differs by more is not believed. */
+export const clockSkewSeconds = 30;
+
+/**
+ * Whether something was made later than now, by more than clocks may differ: a clock has gone back. What was made
+ * then may have ended since, so nobody gets anything for it until the clock has caught up.
+ */
+export function isFromTheFuture(madeAt: Date, now: Date): boolean {
+  return madeAt > addSeconds(now, clockSkewSeconds);
+}
