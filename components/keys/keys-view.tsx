@@ -31,7 +31,7 @@ export function KeysView({
       <LiveRefresh topics={['keys']} />
       <PageHeader
         title="Signing keys"
-        description="Each purpose has keys of its own. They rotate every thirty days by themselves: the next key is published long before it signs, the old one until the last thing it signed has ended."
+        description="Each purpose has keys of its own. They rotate every thirty days by themselves: the next key is known long before it signs, the old one is accepted until what it signed has ended."
         meta={
           <>
             <CopyableId id={jwksUrl} label="address of the key set" keep={60} />
@@ -105,7 +105,7 @@ function Since({ row }: { row: KeyRow }) {
     case 'next':
       return (
         <>
-          made <RelativeTime at={row.createdAt} />, published, signs nothing yet
+          made <RelativeTime at={row.createdAt} />, signs nothing yet
         </>
       );
     case 'active':
@@ -117,7 +117,7 @@ function Since({ row }: { row: KeyRow }) {
     case 'retired':
       return (
         <>
-          signed until <RelativeTime at={row.retiredAt} />, published until{' '}
+          signed until <RelativeTime at={row.retiredAt} />, accepted until{' '}
           <RelativeTime at={row.publishedUntil} />
         </>
       );

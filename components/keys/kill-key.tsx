@@ -58,8 +58,8 @@ export function KillKey({ row, kill }: { row: KeyRow; kill: KillAction }) {
       <div className="grid gap-3">
         <ActionProblemNote problem={problem} labels={{ reason: 'Reason' }} />
         {row.purpose === 'token' && row.state !== 'next' && (
-          <Callout tone={row.liveTokens > 0 ? 'danger' : 'info'} title={`This ends ${liveTokens(row)}`}>
-            To change keys without refusing anybody, rotate instead: kill a key that somebody else may hold.
+          <Callout tone={row.liveTokens > 0 ? 'warning' : 'info'} title={`This ends ${liveTokens(row)}`}>
+            To change keys without refusing anybody, rotate instead. Kill a key that somebody else may hold.
           </Callout>
         )}
         <Field
@@ -67,7 +67,7 @@ export function KillKey({ row, kill }: { row: KeyRow; kill: KillAction }) {
           label="Reason"
           required
           error={issueFor(problem, 'reason')}
-          hint="Kept in the history. Everyone whose token dies will ask."
+          hint="Kept in the history."
         >
           <Textarea
             rows={2}

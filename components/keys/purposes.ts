@@ -24,13 +24,17 @@ export const purposes: Readonly<Record<Purpose, { title: string; signs: string; 
   },
 };
 
-/** Keys that sign or verify something now, and those that are history. */
+/** Keys that sign or verify something now, the one that signs first, and those that are history. */
 export function splitByUse(keys: readonly KeyRow[], nowMs: number): { current: KeyRow[]; past: KeyRow[] } {
+  const order: Readonly<Record<KeyRow['state'], number>> = { active: 0, next: 1, retired: 2, killed: 3 };
   const isCurrent = (key: KeyRow) =>
     key.state === 'active' ||
     key.state === 'next' ||
     (key.state === 'retired' && key.publishedUntil !== null && Date.parse(key.publishedUntil) > nowMs);
-  return { current: keys.filter(isCurrent), past: keys.filter((key) => !isCurrent(key)) };
+  return {
+    current: keys.filter(isCurrent).sort((a, b) => order[a.state] - order[b.state]),
+    past: keys.filter((key) => !isCurrent(key)),
+  };
 }
 
 /** `3 tokens of 2 agents`. */

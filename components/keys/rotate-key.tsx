@@ -31,7 +31,7 @@ export function RotateKey({ purpose, rotate }: { purpose: KeyRow['purpose']; rot
         </Button>
       }
       title={`Rotate the key for ${title.toLowerCase()}?`}
-      description="The next key signs from now on and a new next one is made. The old key stays published until the last thing it signed has ended, so nobody is refused."
+      description="The next key signs from now on and a new next one is made. The old key is accepted until what it signed has ended, so nobody is refused."
       confirm={
         <Button
           variant="primary"

@@ -45,7 +45,7 @@ export function ResourceTokens({
       flush
       id="resource-tokens"
       title="Resource tokens"
-      description="With one of these a server that enforces by itself asks whether a token is good. Behind a guard it needs none."
+      description="For a server without a guard, to ask about tokens"
       actions={
         mayAdmin &&
         server.state === 'active' && (

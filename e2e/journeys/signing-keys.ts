@@ -34,7 +34,10 @@ test('Adam rotates the key of tokens and no agent notices; he kills the old one,
   await picture(adam, 'key-kill');
   await dialog.getByRole('button', { name: 'Kill key' }).click();
   await expect(old).toHaveCount(0);
-  await expect(session.callTool('list_notes', {})).rejects.toThrow();
+  // The guard hears of it through its feed.
+  await expect(async () => {
+    await expect(session.callTool('list_notes', {})).rejects.toThrow('invalid_token');
+  }).toPass({ timeout: 5_000 });
   const again = await agent.connect(town.servers.notes, await agent.fetchToken(town.servers.notes));
   expect(await again.callTool('list_notes', {})).toMatchObject({ isError: false });
 
