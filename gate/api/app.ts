@@ -2,6 +2,7 @@ import type { HttpBindings } from '@hono/node-server';
 import { type Context, Hono } from 'hono';
 import { z } from 'zod';
 import { recordRefusal } from '#lib/audit/refusals.ts';
+import { meansDatabaseTrouble } from '#lib/platform/database-trouble.ts';
 import { DomainError, Invalid, NotFound, Unauthenticated } from '#lib/platform/errors.ts';
 import { describeStrictJsonReason, parseStrictJson } from '#lib/platform/strict-json.ts';
 import { BodyTooLarge, mediaTypeOf, readBody } from '../body.ts';
@@ -105,7 +106,10 @@ async function answer(gate: Gate, route: ApiRoute, c: Context<ApiEnv>): Promise<
 async function refuse(gate: Gate, ctx: GateCtx, route: ApiRoute, error: unknown): Promise<Response> {
   if (!(error instanceof DomainError) && !(error instanceof InputError)) {
     gate.log.error({ err: error, traceId: ctx.traceId, operation: route.operationId }, 'API call failed');
-    return problemResponse(problemOf(new Error('internal'), ctx.traceId));
+    // Of what the database says only that it is in trouble is told; an answer that does not fit its schema is our fault.
+    return problemResponse(
+      problemOf(meansDatabaseTrouble(error) ? error : new Error('internal'), ctx.traceId),
+    );
   }
   if (error instanceof DomainError) await recordRefusal(ctx, route.operationId, error);
   const problem = problemOf(error instanceof InputError ? error.zod : error, ctx.traceId);

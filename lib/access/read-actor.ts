@@ -2,6 +2,7 @@ import type { PersonActor, Role } from '#lib/platform/actor.ts';
 import { addSeconds } from '#lib/platform/clock.ts';
 import { sha256 } from '#lib/platform/crypto.ts';
 import type { Ctx } from '#lib/platform/ctx.ts';
+import { meansDatabaseTrouble } from '#lib/platform/database-trouble.ts';
 import { isApiToken } from './api-token-format.ts';
 
 /** A session nobody used for this long has ended by itself. */
@@ -39,7 +40,7 @@ export async function findSession(ctx: Ctx, token: string): Promise<SessionFacts
   const row = rows[0];
   if (!row) return null;
   if (row.last_seen_at < addSeconds(now, -seenEverySeconds)) {
-    await ctx.db.hot.query({
+    await touch(ctx, {
       name: 'access_touch_session',
       text: 'UPDATE person_session SET last_seen_at = $2 WHERE id = $1 AND last_seen_at < $2',
       values: [row.id, now],
@@ -66,13 +67,22 @@ export async function findTokenHolder(ctx: Ctx, token: string): Promise<PersonAc
   const row = rows[0];
   if (!row) return null;
   if (!row.last_used_at || row.last_used_at < addSeconds(now, -seenEverySeconds)) {
-    await ctx.db.hot.query({
+    await touch(ctx, {
       name: 'access_touch_api_token',
       text: 'UPDATE api_token SET last_used_at = $2 WHERE id = $1',
       values: [row.id, now],
     });
   }
   return { ...toActor(row), via: 'token', sessionId: null, authnAt: null };
+}
+
+/** Notes that somebody was seen. A database that takes no writes (full, read-only) can still be read by whom it knows. */
+async function touch(ctx: Ctx, statement: { name: string; text: string; values: unknown[] }): Promise<void> {
+  try {
+    await ctx.db.hot.query(statement);
+  } catch (error) {
+    if (!meansDatabaseTrouble(error)) throw error;
+  }
 }
 
 function toActor(row: PersonRow) {
