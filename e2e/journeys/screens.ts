@@ -1,7 +1,7 @@
 import { readdir } from 'node:fs/promises';
 import path from 'node:path';
-import AxeBuilder from '@axe-core/playwright';
 import type { Page } from '@playwright/test';
+import { expectAccessible, expectNoSidewaysScroll } from './support/accessibility.ts';
 import {
   approveAsAsked,
   fileCarriedRequest,
@@ -9,7 +9,7 @@ import {
   openReview,
   untilLive,
 } from './support/acts.ts';
-import { expect, type PersonaName, picture, test, uniqueName, type Visit } from './support/journey.ts';
+import { expect, type PersonaName, test, uniqueName, type Visit } from './support/journey.ts';
 
 const consoleFolder = path.resolve(import.meta.dirname, '../../app/(console)');
 
@@ -129,39 +129,11 @@ async function look(page: Page, { route, address }: Screen): Promise<void> {
   const answer = await page.goto(address);
   expect.soft([200, 403, 404], address).toContain(answer?.status());
   await expect.soft(page.getByRole('heading', { level: 1 }), address).toBeVisible();
-  if (answer?.status() === 200 && !audited.has(route)) {
-    audited.add(route);
-    await untilLive(page);
-    await auditAccessibility(page, address, 'light');
-    await page.emulateMedia({ colorScheme: 'dark' });
-    await auditAccessibility(page, address, 'dark');
+  if (answer?.status() !== 200 || audited.has(route)) {
+    await expectNoSidewaysScroll(page, address);
+    return;
   }
-  await page.setViewportSize({ width: 320, height: 640 });
-  const overflow = await page.evaluate(
-    () => document.documentElement.scrollWidth - document.documentElement.clientWidth,
-  );
-  expect.soft(overflow, `${address} at 320 px`).toBeLessThanOrEqual(0);
-}
-
-/**
- * Parts of a page come alive one after the other, and a name may only then be complete: what is wrong must stay
- * wrong. A scheme changes colours and nothing else, so that the second one is asked about those alone.
- */
-async function auditAccessibility(page: Page, address: string, scheme: 'light' | 'dark'): Promise<void> {
-  const violations = async () => {
-    // No page has frames; without this every look opens a window of its own to gather what frames found.
-    const axe = new AxeBuilder({ page }).setLegacyMode(true);
-    const found = await (scheme === 'light'
-      ? axe.withTags(['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa'])
-      : axe.withRules(['color-contrast', 'link-in-text-block'])
-    ).analyze();
-    return found.violations.flatMap(({ id, nodes }) =>
-      nodes.map(({ html, failureSummary }) => `${id}: ${html.slice(0, 160)} ${failureSummary}`),
-    );
-  };
-  await expect
-    .configure({ soft: true })
-    .poll(violations, { message: `${address}, ${scheme}`, timeout: 6_000 })
-    .toEqual([]);
-  await picture(page, `screen${address.replaceAll(/[^a-z-]+/gi, '-')}-${scheme}`);
+  audited.add(route);
+  await untilLive(page);
+  await expectAccessible(page, `screen${address.replaceAll(/[^a-z-]+/gi, '-')}`);
 }

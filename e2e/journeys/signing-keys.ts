@@ -1,6 +1,7 @@
+import { expectAccessible } from './support/accessibility.ts';
 import { approveAsAsked, fileKeyedRequest, openReview, readClientId } from './support/acts.ts';
 import { startHeadlessAgent } from './support/headless-agent.ts';
-import { expect, picture, test, uniqueName, type Visit } from './support/journey.ts';
+import { expect, test, uniqueName, type Visit } from './support/journey.ts';
 
 test('Adam rotates the key of tokens and no agent notices; he kills the old one, and what it signed is dead while new tokens work', async ({
   town,
@@ -19,11 +20,11 @@ test('Adam rotates the key of tokens and no agent notices; he kills the old one,
   await expect(signing).toContainText(/live tokens? of/);
   const oldKid = await signing.locator('code span').first().textContent();
   await adam.getByRole('button', { name: 'Rotate now: Access tokens' }).click();
+  await expectAccessible(adam, 'key-rotate');
   await adam.getByRole('alertdialog').getByRole('button', { name: 'Rotate' }).click();
   const old = keys.filter({ hasText: oldKid as string });
   await expect(old).toContainText('Retired');
   expect(await session.callTool('list_notes', {})).toMatchObject({ isError: false });
-  await picture(adam, 'keys-rotated');
 
   await old.getByRole('button', { name: /^Kill/ }).click();
   const dialog = adam.getByRole('alertdialog');
@@ -31,7 +32,7 @@ test('Adam rotates the key of tokens and no agent notices; he kills the old one,
   await dialog.getByRole('button', { name: 'Kill key' }).click();
   await expect(dialog.getByText(/^Say why/).first()).toBeVisible();
   await dialog.getByRole('textbox', { name: /^Reason/ }).fill('A copy of it was seen on a laptop.');
-  await picture(adam, 'key-kill');
+  await expectAccessible(adam, 'key-kill');
   await dialog.getByRole('button', { name: 'Kill key' }).click();
   await expect(old).toHaveCount(0);
   // The guard hears of it through its feed.
@@ -74,11 +75,12 @@ test('Adam makes a token with which the notes server asks about callers, and end
   await dialog.getByRole('textbox', { name: /^What will use it/ }).fill(name);
   await dialog.getByRole('button', { name: 'Make token' }).click();
   const resourceToken = await dialog.getByRole('region', { name: 'Resource token' }).textContent();
-  await picture(adam, 'resource-token');
+  await expectAccessible(adam, 'resource-token');
   await dialog.getByRole('button', { name: 'I have stored it' }).click();
   expect(await ask(resourceToken as string)).toEqual({ status: 200, active: true });
 
   await card.getByRole('button', { name: `End… the token ${name}` }).click();
+  await expectAccessible(adam, 'resource-token-end');
   await adam.getByRole('alertdialog').getByRole('button', { name: 'End token' }).click();
   await expect(card.getByRole('listitem').filter({ hasText: name })).toContainText('Ended');
   expect(await ask(resourceToken as string)).toEqual({ status: 401, active: null });
