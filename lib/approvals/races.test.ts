@@ -48,9 +48,11 @@ function expectCleanLosses(settled: readonly PromiseSettledResult<unknown>[]): v
     if (each.status === 'rejected') expect(each.reason.code).toBeOneOf(['conflict', 'unavailable']);
 }
 
-async function approve(requestId: string) {
+/** An approval with everything read that it names: what is left is to decide. */
+async function readyToApprove(requestId: string): Promise<() => Promise<unknown>> {
   const snapshotDigest = await digestNow(world, requestId);
-  return approveRequest(world.as(world.ava), approveRequestInput.parse({ requestId, snapshotDigest }));
+  const input = approveRequestInput.parse({ requestId, snapshotDigest });
+  return () => approveRequest(world.as(world.ava), input);
 }
 
 async function kindsOf(requestId: string): Promise<Record<string, number>> {
@@ -62,11 +64,12 @@ async function kindsOf(requestId: string): Promise<Record<string, number>> {
 describe('commenting', () => {
   test('of many at once each is kept with its event, and no decision is lost to them', async () => {
     const { id } = await fileRequest(world, { tools });
+    const approve = await readyToApprove(id);
     const people = [world.olive, world.ava, world.abel];
     const comments = Array.from({ length: 6 }, (_, index) =>
       commentRequest(world.as(people[index % 3] ?? world.olive), { requestId: id, text: `Remark ${index}` }),
     );
-    const settled = await Promise.allSettled([...comments, approve(id)]);
+    const settled = await Promise.allSettled([...comments, approve()]);
     expectCleanLosses(settled);
     expect(settled.at(-1)?.status).toBe('fulfilled');
     expect((await stateOf(world, id)).state).toBe('approved');
@@ -102,7 +105,7 @@ describe('expiring', () => {
     for (let round = 0; round < 8; round++) {
       const { id } = await fileRequest(world, { tools });
       world.clock.advanceSeconds(24 * 3600 + 1);
-      const acts = [() => approve(id), () => expireRequests(system())];
+      const acts = [await readyToApprove(id), () => expireRequests(system())];
       const settled = await Promise.allSettled((round % 2 ? acts : acts.reverse()).map((act) => act()));
       expectCleanLosses(settled);
       const { state, agent } = await stateOf(world, id);
