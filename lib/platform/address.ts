@@ -18,7 +18,24 @@ export function parseRanges(ranges: readonly string[]): Ranges {
 
 /** The address as it is stored and compared: IPv4-mapped IPv6 becomes IPv4, no zone. Null when it is no address. */
 export function normalizeAddress(address: string | undefined | null): string | null {
-  const bare = (address ?? '').replace(/%.*$/, '');
+  if (!address || address.length > longestAddress) return null;
+  let normalized = known.get(address);
+  if (normalized === undefined) {
+    normalized = readAddress(address);
+    if (known.size >= mostKnown) known.clear();
+    known.set(address, normalized);
+  }
+  return normalized;
+}
+
+/** Asked several times a request, mostly for the same few peers: remembered, since reading one takes microseconds. */
+const known = new Map<string, string | null>();
+const mostKnown = 5_000;
+/** An IPv6 address with an embedded IPv4 one, and a zone. */
+const longestAddress = 64;
+
+function readAddress(address: string): string | null {
+  const bare = address.replace(/%.*$/, '');
   // ipaddr.js also accepts historic spellings such as 0x7f.1 or 127.1; a peer's address never arrives as one.
   if (!/^(?:\d{1,3}(?:\.\d{1,3}){3}|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*)$/.test(bare) || !ipaddr.isValid(bare))
     return null;
