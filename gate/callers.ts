@@ -11,9 +11,8 @@ export type ServerCaller =
   | { kind: 'guard'; guardId: string; name: string; serverIds: readonly string[] };
 
 /**
- * Who asks about tokens and calls: `Authorization: Bearer crt_…` of a server, or a guard's signed credential, spent
- * once and bound to method, path and body. Whether a server's token is known is for whoever looks it up.
- * Throws `Unauthenticated` for anything else.
+ * Who asks about tokens and calls: `Authorization: Bearer crt_…` of a server, or a guard's signed credential. Whether a
+ * server's token is known is for whoever looks it up. Throws `Unauthenticated` for anything else.
  */
 export async function readServerCaller(
   gate: Gate,
@@ -24,32 +23,47 @@ export async function readServerCaller(
   const bearer = /^bearer +([\x21-\x7e]{1,200})$/i.exec(authorization ?? '')?.[1];
   if (bearer) return { kind: 'server', token: bearer };
   if (!authorization?.startsWith('Guard ')) throw new Unauthenticated('Say which server or guard asks.');
-  let guard: EnrolledGuard | null = null;
-  const url = new URL(request.url);
   try {
-    const { jti, exp } = await verifyGuardRequest(
-      { authorization, method: request.method, path: url.pathname + url.search, body },
-      {
-        issuer: gate.site.issuer,
-        nowSeconds: toNumericDate(gate.clock.now()),
-        async keyOf(guardId) {
-          guard = await findEnrolledGuard(gate, guardId);
-          if (!guard) throw new GuardRefused('guard_unknown', 'this guard is not enrolled here');
-          return guard.signingKey;
-        },
-      },
-    );
-    const known = guard as EnrolledGuard | null;
-    if (!known) throw new GuardRefused('guard_unknown', 'this guard is not enrolled here');
-    const { rowCount } = await gate.db.hot.query({
-      name: 'guard jti',
-      text: 'INSERT INTO assertion_use (key, expires_at) VALUES ($1, to_timestamp($2)) ON CONFLICT DO NOTHING',
-      values: [sha256(`guard ${known.id} ${jti}`), exp + 60],
-    });
-    if (rowCount === 0) throw new GuardRefused('guard_auth_invalid', 'this credential was used before');
-    return { kind: 'guard', guardId: known.id, name: known.name, serverIds: known.serverIds };
+    const { id, name, serverIds } = await requireGuard(gate, request, body);
+    return { kind: 'guard', guardId: id, name, serverIds };
   } catch (error) {
     if (!(error instanceof GuardRefused)) throw error;
     throw new Unauthenticated(error.message, { guardRefusal: error.code });
   }
+}
+
+/**
+ * The enrolled guard that signed this request: over method, path and body, and in use once, in every gate. Throws
+ * `GuardRefused` with the code a guard understands.
+ */
+export async function requireGuard(gate: Gate, request: Request, body: Uint8Array): Promise<EnrolledGuard> {
+  let known: EnrolledGuard | null = null;
+  const url = new URL(request.url);
+  const { jti, exp } = await verifyGuardRequest(
+    {
+      authorization: request.headers.get('authorization'),
+      method: request.method,
+      path: url.pathname + url.search,
+      body,
+    },
+    {
+      issuer: gate.site.issuer,
+      nowSeconds: toNumericDate(gate.clock.now()),
+      async keyOf(guardId) {
+        known = await findEnrolledGuard(gate, guardId);
+        if (!known)
+          throw new GuardRefused('guard_unknown', 'this guard is not enrolled here, or was revoked');
+        return known.signingKey;
+      },
+    },
+  );
+  const guard = known as EnrolledGuard | null;
+  if (!guard) throw new GuardRefused('guard_unknown', 'this guard is not enrolled here');
+  const { rowCount } = await gate.db.hot.query({
+    name: 'guard jti',
+    text: 'INSERT INTO assertion_use (key, expires_at) VALUES ($1, to_timestamp($2)) ON CONFLICT DO NOTHING',
+    values: [sha256(`guard ${guard.id} ${jti}`), exp + 60],
+  });
+  if (rowCount === 0) throw new GuardRefused('guard_auth_invalid', 'this credential was used before');
+  return guard;
 }

@@ -1,21 +1,14 @@
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response';
 import type { Context } from 'hono';
-import {
-  GuardRefused,
-  signClockReading,
-  verifyAck,
-  verifyGuardRequest,
-  verifyReport,
-} from '#guard/gate-side.ts';
+import { GuardRefused, signClockReading, verifyAck, verifyReport } from '#guard/gate-side.ts';
 import { guardPaths, parseNonceRequest, parsePositions, ShapeError } from '#guard/protocol.ts';
 import { activeSigningKey } from '#lib/credentials/signing-keys.ts';
-import { toNumericDate } from '#lib/platform/clock.ts';
-import { sha256 } from '#lib/platform/crypto.ts';
 import { DomainError, Invalid, LimitExceeded } from '#lib/platform/errors.ts';
 import { parseStrictJson } from '#lib/platform/strict-json.ts';
-import { type EnrolledGuard, enrolGuard, findEnrolledGuard } from '#lib/revocation/guards.ts';
+import { type EnrolledGuard, enrolGuard } from '#lib/revocation/guards.ts';
 import { acceptAck, acceptReport } from '#lib/revocation/testimony.ts';
 import { readBody } from '../body.ts';
+import { requireGuard } from '../callers.ts';
 import { ctxOf, type Gate } from '../context.ts';
 import type { OAuthApp, OAuthEnv } from '../oauth/endpoint.ts';
 import { problemOf } from '../problem.ts';
@@ -104,40 +97,12 @@ export function registerGuards(app: OAuthApp, gate: Gate, hub: FeedHub): void {
     return ctxOf(gate, { ...c.env.caller, actor: { kind: 'guard', guardId: guard.id, name: guard.name } });
   }
 
-  /** Who asks, proved by a signature over method, path and body that has not been used before. */
   async function authenticated(
     c: Context<OAuthEnv>,
     maxBytes: number,
   ): Promise<{ guard: EnrolledGuard; body: Uint8Array }> {
     const body = maxBytes > 0 ? await readBody(c.req.raw, maxBytes) : new Uint8Array(0);
-    let guard: EnrolledGuard | null = null;
-    const url = new URL(c.req.url);
-    const { jti, exp } = await verifyGuardRequest(
-      {
-        authorization: c.req.header('authorization'),
-        method: c.req.method,
-        path: url.pathname + url.search,
-        body,
-      },
-      {
-        issuer: gate.site.issuer,
-        nowSeconds: toNumericDate(gate.clock.now()),
-        async keyOf(guardId) {
-          guard = await findEnrolledGuard(gate, guardId);
-          if (!guard)
-            throw new GuardRefused('guard_unknown', 'this guard is not enrolled here, or was revoked');
-          return guard.signingKey;
-        },
-      },
-    );
-    if (!guard) throw new GuardRefused('guard_unknown', 'this guard is not enrolled here');
-    const { rowCount } = await gate.db.hot.query({
-      name: 'guard jti',
-      text: 'INSERT INTO assertion_use (key, expires_at) VALUES ($1, to_timestamp($2)) ON CONFLICT DO NOTHING',
-      values: [sha256(`guard ${(guard as EnrolledGuard).id} ${jti}`), exp + 60],
-    });
-    if (rowCount === 0) throw new GuardRefused('guard_auth_invalid', 'this credential was used before');
-    return { guard, body };
+    return { guard: await requireGuard(gate, c.req.raw, body), body };
   }
 
   async function answer(c: Context<OAuthEnv>, run: () => Promise<Response>): Promise<Response> {
