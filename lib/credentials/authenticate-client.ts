@@ -4,9 +4,10 @@ import type { TokenEndpointAuthMethod } from '#lib/oauth/client-metadata.ts';
 import { equalInConstantTime, sha256 } from '#lib/platform/crypto.ts';
 import type { Ctx } from '#lib/platform/ctx.ts';
 import { err, ok, type Result } from '#lib/platform/result.ts';
+import type { RefusedParty } from './grant-outcome.ts';
 import type { Spend } from './mint.ts';
 import { refusal, type TokenRefusal } from './refusal.ts';
-import type { Standing } from './standing.ts';
+import { readStanding, type Standing } from './standing.ts';
 
 /** How a client proved itself. A public one proves nothing: its client_id is only a name. */
 export type AuthenticatedClient = {
@@ -91,6 +92,26 @@ export async function spendAssertion(ctx: Ctx, spend: AuthenticatedClient['spend
     values: [spend.key, spend.expiresAt],
   });
   return rowCount === 1;
+}
+
+/**
+ * The start of a grant that presents what a client was given before, a code or a refresh token: reads where the client
+ * stands with the instance of what it holds, authenticates it, and spends its assertion, once over all attempts at one
+ * request. Whoever presents what exists has proved enough to be named in history.
+ */
+export async function recogniseHolder(
+  ctx: Ctx,
+  clientId: string,
+  presented: PresentedClient,
+  { held, isFirstAttempt }: { held: { instance_id: string } | null; isFirstAttempt: boolean },
+): Promise<Result<{ known: Standing; party: RefusedParty }, TokenRefusal & { party?: RefusedParty }>> {
+  const standing = await readStanding(ctx, clientId, held?.instance_id ?? null);
+  const authenticated = await authenticateClient(ctx, standing, presented);
+  if (!authenticated.ok) return authenticated;
+  const { standing: known, proved, spend } = authenticated.value;
+  const party = { clientId, agentId: known.agent?.id ?? null, proved: proved || held !== null };
+  if (isFirstAttempt && !(await spendAssertion(ctx, spend))) return err({ ...replayedAssertion, party });
+  return ok({ known, party });
 }
 
 export async function wasSpent(ctx: Ctx, spend: AuthenticatedClient['spend']): Promise<boolean> {

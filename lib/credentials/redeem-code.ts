@@ -9,9 +9,9 @@ import { randomToken, sha256 } from '#lib/platform/crypto.ts';
 import type { Ctx } from '#lib/platform/ctx.ts';
 import { newId } from '#lib/platform/ids.ts';
 import { err, ok, type Result } from '#lib/platform/result.ts';
-import { authenticateClient, replayedAssertion, spendAssertion } from './authenticate-client.ts';
+import { recogniseHolder } from './authenticate-client.ts';
 import { endFamily } from './end-credentials.ts';
-import type { GrantOutcome, RefusedParty } from './grant-outcome.ts';
+import type { GrantOutcome } from './grant-outcome.ts';
 import { mint } from './mint.ts';
 import { refreshExpiresAt, refreshTokenPrefix } from './refresh-token.ts';
 import { expiredRefusal, refusal, refusalOf, type TokenRefusal, tryAgain } from './refusal.ts';
@@ -55,22 +55,15 @@ export async function redeemCode(
   request: Extract<TokenRequest, { grantType: 'authorization_code' }>,
 ): Promise<GrantOutcome> {
   const codeDigest = sha256(request.code);
-  let assertionSpent = false;
   for (let attempt = 1; attempt <= 3; attempt++) {
     const { rows } = await ctx.db.hot.query<CodeRow>({ ...readCodeSql, values: [codeDigest] });
     const code = rows[0]?.client_id === clientId ? rows[0] : null;
-    const standing = await readStanding(ctx, clientId, code?.instance_id ?? null);
-    const authenticated = await authenticateClient(ctx, standing, presented);
-    if (!authenticated.ok) return authenticated;
-    const { standing: known, proved, spend } = authenticated.value;
-    // Whoever presents a code that exists with its verifier has proved enough to be named in history.
-    const party: RefusedParty = {
-      clientId,
-      agentId: known.agent?.id ?? null,
-      proved: proved || code !== null,
-    };
-    if (!assertionSpent && !(await spendAssertion(ctx, spend))) return err({ ...replayedAssertion, party });
-    assertionSpent = true;
+    const holder = await recogniseHolder(ctx, clientId, presented, {
+      held: code,
+      isFirstAttempt: attempt === 1,
+    });
+    if (!holder.ok) return holder;
+    const { known, party } = holder.value;
 
     if (!code) {
       if (rows[0]) await recordForeignCode(ctx, rows[0], clientId);

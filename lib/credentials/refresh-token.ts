@@ -8,19 +8,12 @@ import { hmac, sha256 } from '#lib/platform/crypto.ts';
 import type { Ctx } from '#lib/platform/ctx.ts';
 import { Unavailable } from '#lib/platform/errors.ts';
 import { err, ok } from '#lib/platform/result.ts';
-import { authenticateClient, replayedAssertion, spendAssertion } from './authenticate-client.ts';
+import { recogniseHolder } from './authenticate-client.ts';
 import { endFamily } from './end-credentials.ts';
-import type { GrantOutcome, RefusedParty } from './grant-outcome.ts';
+import type { GrantOutcome } from './grant-outcome.ts';
 import { mint, type Spend } from './mint.ts';
 import { expiredRefusal, refusal, refusalOf, tryAgain } from './refusal.ts';
-import {
-  bindingEndsAt,
-  isInForce,
-  judgeStanding,
-  readStanding,
-  type Standing,
-  toolsFor,
-} from './standing.ts';
+import { bindingEndsAt, isInForce, judgeStanding, type Standing, toolsFor } from './standing.ts';
 
 export const refreshTokenPrefix = 'csr_';
 /** A sign-in nobody refreshes for this long is over. */
@@ -80,21 +73,15 @@ export async function refreshToken(
 ): Promise<GrantOutcome> {
   const tokenDigest = sha256(request.refreshToken);
   const prefix = sourcePrefix(ctx.address);
-  let assertionSpent = false;
   for (let attempt = 1; attempt <= 8; attempt++) {
     const { rows } = await ctx.db.hot.query<RefreshRow>({ ...readRefreshSql, values: [tokenDigest] });
     const token = rows[0]?.client_id === clientId ? rows[0] : null;
-    const standing = await readStanding(ctx, clientId, token?.instance_id ?? null);
-    const authenticated = await authenticateClient(ctx, standing, presented);
-    if (!authenticated.ok) return authenticated;
-    const { standing: known, proved, spend } = authenticated.value;
-    const party: RefusedParty = {
-      clientId,
-      agentId: known.agent?.id ?? null,
-      proved: proved || token !== null,
-    };
-    if (!assertionSpent && !(await spendAssertion(ctx, spend))) return err({ ...replayedAssertion, party });
-    assertionSpent = true;
+    const holder = await recogniseHolder(ctx, clientId, presented, {
+      held: token,
+      isFirstAttempt: attempt === 1,
+    });
+    if (!holder.ok) return holder;
+    const { known, party } = holder.value;
 
     // Another client's token is refused like one that never was, and nothing happens to its family.
     if (!token) return err({ ...unknownToken, party });
