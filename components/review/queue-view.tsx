@@ -90,7 +90,7 @@ function MoreWaiting({ shown, view }: { shown: number; view: View }) {
   if (data && total <= shown) return null;
   return (
     <p className="text-fg-2 text-sm">
-      The {shown} most urgent are shown{view === 'waiting' ? ' of what waits on you' : ''}.{' '}
+      {view === 'waiting' ? `Of what waits on you the ${shown}` : `The ${shown}`} most urgent are shown.{' '}
       <TextLink href={requestsHref(all)}>
         {data ? `All ${total.toLocaleString('en')} that wait` : 'All that wait'}
       </TextLink>

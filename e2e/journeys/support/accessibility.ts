@@ -9,7 +9,6 @@ import { picture } from './journey.ts';
 export async function expectAccessible(page: Page, name: string): Promise<void> {
   for (const scheme of ['light', 'dark'] as const) {
     await page.emulateMedia({ colorScheme: scheme });
-    // Drawn before it is looked at: until a window draws again its colours are those of the scheme before.
     await picture(page, `${name}-${scheme}`);
     // Parts of a page come alive one after the other, and a name may only then be complete: what is wrong must stay.
     await expect
