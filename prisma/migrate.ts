@@ -20,9 +20,12 @@ type AppliedMigration = { migration_name: string; checksum: string; finished: bo
 export async function migrate(databaseUrl: string): Promise<string[]> {
   const migrations = await readMigrations();
   const client = new pg.Client({ connectionString: databaseUrl });
+  // A connection that is lost fails the query under way, or the next one.
+  client.on('error', () => undefined);
   await client.connect();
   try {
     await client.query('SELECT pg_advisory_lock($1)', [migrationLock]);
+    await mendFirstMigration(client);
     const applied = await readApplied(client);
     refuseForeignHistory(applied, migrations);
     if (applied.length === migrations.migrationDirectories.length) return [];
@@ -43,6 +46,8 @@ export async function migrate(databaseUrl: string): Promise<string[]> {
 export async function pendingMigrations(databaseUrl: string): Promise<string[]> {
   const migrations = await readMigrations();
   const client = new pg.Client({ connectionString: databaseUrl });
+  // A connection that is lost fails the query under way, or the next one.
+  client.on('error', () => undefined);
   await client.connect();
   try {
     const applied = new Set(
@@ -64,6 +69,22 @@ async function readApplied(client: pg.Client): Promise<AppliedMigration[]> {
        FROM _prisma_migrations WHERE rolled_back_at IS NULL ORDER BY migration_name`,
   );
   return rows;
+}
+
+/**
+ * A first start that was cut off while its first migration ran leaves it begun and not finished. Its script is one
+ * transaction, so all of it is there or nothing: it is finished, or forgotten and begun again. Later migrations are
+ * for people to look at, who then have data to lose.
+ */
+async function mendFirstMigration(client: pg.Client): Promise<void> {
+  const begun = await readApplied(client);
+  if (begun.length !== 1 || begun[0]?.finished !== false) return;
+  const { rows } = await client.query(`SELECT to_regclass('installation') IS NOT NULL AS present`);
+  await client.query(
+    rows[0].present
+      ? 'UPDATE _prisma_migrations SET finished_at = now(), applied_steps_count = 1 WHERE finished_at IS NULL'
+      : 'DELETE FROM _prisma_migrations WHERE finished_at IS NULL',
+  );
 }
 
 function refuseForeignHistory(applied: AppliedMigration[], migrations: MigrationList): void {

@@ -89,6 +89,8 @@ async function applyGrants(client: pg.Client): Promise<boolean> {
 
 async function withClient<T>(url: string, work: (client: pg.Client) => Promise<T>): Promise<T> {
   const client = new pg.Client({ connectionString: url });
+  // A connection that is lost fails the query under way, or the next one.
+  client.on('error', () => undefined);
   await client.connect();
   try {
     return await work(client);
