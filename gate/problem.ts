@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { meansDatabaseTrouble } from '#lib/platform/database-trouble.ts';
+import { isDatabaseTrouble } from '#lib/platform/database-trouble.ts';
 import { DomainError, httpStatusOf, Invalid, Unavailable } from '#lib/platform/errors.ts';
 
 /** Problem details (RFC 9457). `type` is a stable URN a program can match, `detail` a sentence for people. */
@@ -27,7 +27,7 @@ const titles: Record<DomainError['code'], string> = {
 /** The problem for an error. Unknown errors never show their message: it goes to the log under the same request id. */
 export function problemOf(error: unknown, requestId: string): Problem {
   if (error instanceof z.ZodError) return problemOf(invalidFromZod(error), requestId);
-  if (meansDatabaseTrouble(error)) {
+  if (isDatabaseTrouble(error)) {
     return problemOf(new Unavailable('The database does not answer just now. Try again.'), requestId);
   }
   if (!(error instanceof DomainError)) {

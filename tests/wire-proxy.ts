@@ -22,6 +22,7 @@ export class WireProxy {
   readonly #server: net.Server;
   readonly #sockets = new Set<net.Socket>();
   #cut: Cut | null = null;
+  #isSilent = false;
 
   private constructor(target: string) {
     this.#server = net.createServer((client) => this.#join(client, net.connect(target)));
@@ -47,6 +48,15 @@ export class WireProxy {
     this.#cut = null;
   }
 
+  /** Passes nothing on any more and says nothing, as a host does that lost power, until `speakAgain`. */
+  fallSilent(): void {
+    this.#isSilent = true;
+  }
+
+  speakAgain(): void {
+    this.#isSilent = false;
+  }
+
   async close(): Promise<void> {
     for (const socket of this.#sockets) socket.destroy();
     await new Promise<void>((resolve) => this.#server.close(() => resolve()));
@@ -68,6 +78,7 @@ export class WireProxy {
       });
     }
     const pass = (to: net.Socket, direction: '>' | '<') => (message: Buffer, type: string) => {
+      if (this.#isSilent) return true;
       if (direction === '>' && (type === 'P' || type === 'B'))
         state.ownBusiness = ownBusiness.test(statementOf(message, type));
       const isCut = !state.ownBusiness && this.#isCutHere();

@@ -2,7 +2,7 @@ import type { HttpBindings } from '@hono/node-server';
 import { type Context, Hono } from 'hono';
 import { z } from 'zod';
 import { recordRefusal } from '#lib/audit/refusals.ts';
-import { meansDatabaseTrouble } from '#lib/platform/database-trouble.ts';
+import { isDatabaseTrouble } from '#lib/platform/database-trouble.ts';
 import { DomainError, Invalid, NotFound, Unauthenticated } from '#lib/platform/errors.ts';
 import { describeStrictJsonReason, parseStrictJson } from '#lib/platform/strict-json.ts';
 import { BodyTooLarge, mediaTypeOf, readBody } from '../body.ts';
@@ -107,9 +107,7 @@ async function refuse(gate: Gate, ctx: GateCtx, route: ApiRoute, error: unknown)
   if (!(error instanceof DomainError) && !(error instanceof InputError)) {
     gate.log.error({ err: error, traceId: ctx.traceId, operation: route.operationId }, 'API call failed');
     // Of what the database says only that it is in trouble is told; an answer that does not fit its schema is our fault.
-    return problemResponse(
-      problemOf(meansDatabaseTrouble(error) ? error : new Error('internal'), ctx.traceId),
-    );
+    return problemResponse(problemOf(isDatabaseTrouble(error) ? error : new Error('internal'), ctx.traceId));
   }
   if (error instanceof DomainError) await recordRefusal(ctx, route.operationId, error);
   const problem = problemOf(error instanceof InputError ? error.zod : error, ctx.traceId);

@@ -1,5 +1,5 @@
 import { Hono } from 'hono';
-import { meansDatabaseTrouble } from '#lib/platform/database-trouble.ts';
+import { isDatabaseTrouble } from '#lib/platform/database-trouble.ts';
 import { registerAuthzen } from '../authzen.ts';
 import type { Gate } from '../context.ts';
 import type { FeedHub } from '../guards/feed-hub.ts';
@@ -34,7 +34,7 @@ export function createOAuthApp(gate: Gate, feed: FeedHub): OAuthApp {
   const app: OAuthApp = new Hono();
   app.onError((error, c) => {
     gate.log.error({ err: error, traceId: c.env.caller.traceId, path: c.req.path }, 'request failed');
-    if (meansDatabaseTrouble(error)) {
+    if (isDatabaseTrouble(error)) {
       return c.json(
         {
           error: 'temporarily_unavailable',

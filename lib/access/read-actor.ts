@@ -2,7 +2,7 @@ import type { PersonActor, Role } from '#lib/platform/actor.ts';
 import { addSeconds } from '#lib/platform/clock.ts';
 import { sha256 } from '#lib/platform/crypto.ts';
 import type { Ctx } from '#lib/platform/ctx.ts';
-import { meansDatabaseTrouble } from '#lib/platform/database-trouble.ts';
+import { isDatabaseTrouble } from '#lib/platform/database-trouble.ts';
 import { isApiToken } from './api-token-format.ts';
 
 /** A session nobody used for this long has ended by itself. */
@@ -81,7 +81,7 @@ async function touch(ctx: Ctx, statement: { name: string; text: string; values: 
   try {
     await ctx.db.hot.query(statement);
   } catch (error) {
-    if (!meansDatabaseTrouble(error)) throw error;
+    if (!isDatabaseTrouble(error)) throw error;
   }
 }
 

@@ -1,5 +1,8 @@
 import { expect, test } from 'vitest';
-import { isDatabaseTrouble, openDb } from './db.ts';
+import { createTestDatabase } from '#tests/database.ts';
+import { WireProxy } from '#tests/wire-proxy.ts';
+import { isDatabaseTrouble } from './database-trouble.ts';
+import { openDb } from './db.ts';
 
 test('a database that is away is trouble, for both doors; a wrong statement and a broken program are not', async () => {
   const db = openDb('postgresql://nobody:x@127.0.0.1:1/none', { prisma: 1, hot: 1, emergency: 1 });
@@ -15,4 +18,21 @@ test('a database that is away is trouble, for both doors; a wrong statement and 
   expect(isDatabaseTrouble(Object.assign(new Error('no column'), { code: '42703' }))).toBe(false);
   expect(isDatabaseTrouble(new TypeError('undefined is not a function'))).toBe(false);
   expect(isDatabaseTrouble(undefined)).toBe(false);
+});
+
+test('a PostgreSQL that falls silent in the middle of an exchange is given up within seconds, and used again later', async () => {
+  await using database = await createTestDatabase();
+  const { proxy, url } = await WireProxy.start(database.urls.gate);
+  const db = openDb(url, { prisma: 1, hot: 1, emergency: 1 });
+  try {
+    await db.hot.query('SELECT 1');
+    proxy.fallSilent();
+    const failure = await db.hot.query('SELECT 1').catch((error: unknown) => error);
+    expect(isDatabaseTrouble(failure)).toBe(true);
+    proxy.speakAgain();
+    expect((await db.hot.query('SELECT 2 AS two')).rows).toEqual([{ two: 2 }]);
+  } finally {
+    await db.close();
+    await proxy.close();
+  }
 });

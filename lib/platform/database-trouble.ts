@@ -1,19 +1,48 @@
-import { isDatabaseTrouble } from './db.ts';
+/** Codes under which Node, pg and Prisma say that the database is away, full, read-only or too slow. */
+const troubleCodes: ReadonlySet<string> = new Set([
+  'ECONNREFUSED',
+  'ECONNRESET',
+  'EPIPE',
+  'ETIMEDOUT',
+  'P1001',
+  'P1002',
+  'P1008',
+  'P1017',
+  'P2024',
+  'P2028',
+  '25006',
+  '55000',
+  '57014',
+]);
 
 /**
- * Whether an error means that the database cannot answer just now, also where Prisma has wrapped what PostgreSQL said:
- * a full disk or a read-only server then is a known request error whose SQLSTATE stands in its `meta` alone.
+ * Whether an error means that the database cannot answer just now, so that the caller is told to come back (503)
+ * instead of that something is broken (500).
  */
-export function meansDatabaseTrouble(error: unknown): boolean {
-  if (isDatabaseTrouble(error)) return true;
-  const code = sqlStateBehind(error);
-  return code !== null && isDatabaseTrouble(Object.assign(new Error(code), { code }));
+export function isDatabaseTrouble(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  const { code = '', cause, syscall } = error as Error & { code?: unknown; syscall?: unknown };
+  // The unix socket is gone while PostgreSQL starts.
+  if (code === 'ENOENT' && syscall === 'connect') return true;
+  if (isTroubleCode(code) || isTroubleCode(sqlStateBehind(error))) return true;
+  if (
+    /Connection terminated|timeout exceeded when trying to connect|Query read timeout|Can't reach database server/.test(
+      error.message,
+    )
+  ) {
+    return true;
+  }
+  return cause !== error && isDatabaseTrouble(cause);
+}
+
+function isTroubleCode(code: unknown): boolean {
+  // Classes 08, 53 and 57P: connections, resources, shutdown.
+  return typeof code === 'string' && (troubleCodes.has(code) || /^(?:08...|53...|57P..)$/.test(code));
 }
 
 type Wrapped = { meta?: { driverAdapterError?: { cause?: { originalCode?: unknown } } } };
 
-function sqlStateBehind(error: unknown): string | null {
-  if (!(error instanceof Error)) return null;
-  const code = (error as Error & Wrapped).meta?.driverAdapterError?.cause?.originalCode;
-  return typeof code === 'string' ? code : null;
+/** What PostgreSQL said where Prisma has wrapped it: a full disk is a known request error with the code in its `meta`. */
+function sqlStateBehind(error: Error): unknown {
+  return (error as Error & Wrapped).meta?.driverAdapterError?.cause?.originalCode;
 }

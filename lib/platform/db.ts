@@ -40,6 +40,11 @@ export function openDb(url: string, sizes: PoolSizes, options: { omitSecrets?: b
     connectionTimeoutMillis: 5_000,
     idleTimeoutMillis: 60_000,
     statement_timeout: 10_000,
+    // PostgreSQL ends what takes too long; where PostgreSQL itself has gone without a word (a host that lost power, a
+    // network that drops packets) nobody would, so that a caller would wait for as long as TCP does.
+    query_timeout: 12_000,
+    keepAlive: true,
+    keepAliveInitialDelayMillis: 5_000,
     idle_in_transaction_session_timeout: 10_000,
   };
   const client = (max: number) =>
@@ -57,6 +62,7 @@ export function openDb(url: string, sizes: PoolSizes, options: { omitSecrets?: b
   const hot = new pg.Pool({
     ...settings,
     statement_timeout: 2_000,
+    query_timeout: 3_000,
     options: '-c plan_cache_mode=force_generic_plan -c join_collapse_limit=1',
     max: sizes.hot,
   });
@@ -117,46 +123,6 @@ export function isSerializationFailure(error: unknown): boolean {
   const text = `${error.message} ${JSON.stringify(meta ?? '')}`;
   if (/TransactionWriteConflict|40001|40P01|could not serialize|deadlock detected/.test(text)) return true;
   return cause instanceof Error && isSerializationFailure(cause);
-}
-
-/** Codes under which Node, pg and Prisma say that the database is away, full, read-only or too slow. */
-const troubleCodes: ReadonlySet<string> = new Set([
-  'ECONNREFUSED',
-  'ECONNRESET',
-  'EPIPE',
-  'ETIMEDOUT',
-  'P1001',
-  'P1002',
-  'P1008',
-  'P1017',
-  'P2024',
-  'P2028',
-  '25006',
-  '55000',
-  '57014',
-]);
-
-/**
- * Whether an error means that the database cannot answer just now, so that the caller is told to come back (503)
- * instead of that something is broken (500).
- */
-export function isDatabaseTrouble(error: unknown): boolean {
-  if (!(error instanceof Error)) return false;
-  const { code = '', cause, syscall } = error as Error & { code?: unknown; syscall?: unknown };
-  // The unix socket is gone while PostgreSQL starts.
-  if (code === 'ENOENT' && syscall === 'connect') return true;
-  if (typeof code === 'string') {
-    // Classes 08, 53 and 57P: connections, resources, shutdown.
-    if (troubleCodes.has(code) || /^(?:08...|53...|57P..)$/.test(code)) return true;
-  }
-  if (
-    /Connection terminated|timeout exceeded when trying to connect|Can't reach database server/.test(
-      error.message,
-    )
-  ) {
-    return true;
-  }
-  return cause !== error && isDatabaseTrouble(cause);
 }
 
 /** Wakes live pages and feeds when this transaction commits. Payloads are ids, never content. */
