@@ -80,7 +80,7 @@ export async function checkClientAssertion(input: {
   const key = findKey(input.jwks, kid, alg);
   if (key === null) return err({ reason: 'key-unknown' });
 
-  if (!verifies(input.assertion, key, alg)) return err({ reason: 'signature-invalid' });
+  if (!(await verifies(input.assertion, key, alg))) return err({ reason: 'signature-invalid' });
   const claims = readClaims(input.assertion);
   if (claims === null) return err({ reason: 'malformed' });
   return checkClaims(claims, input, header.value);
@@ -126,9 +126,9 @@ function findKey(jwks: ClientJwks, kid: string | null, alg: AssertionAlgorithm):
 const importedKeys = new Map<string, KeyObject>();
 const MAX_IMPORTED_KEYS = 1_000;
 
-function verifies(assertion: string, key: ClientJwk, alg: AssertionAlgorithm): boolean {
+async function verifies(assertion: string, key: ClientJwk, alg: AssertionAlgorithm): Promise<boolean> {
   try {
-    return verifiesCompact(assertion, importKey(key), alg);
+    return await verifiesCompact(assertion, importKey(key), alg);
   } catch {
     // Numbers that make no key; registration refuses them, so they came into the database some other way.
     return false;

@@ -117,7 +117,11 @@ export type VerifiableAlgorithm = keyof typeof verifications;
  * Whether a compact JWS is signed by this key with this algorithm. The caller has taken the algorithm from a list of
  * its own and found that the key is for it; a key of another kind or curve verifies nothing here either.
  */
-export function verifiesCompact(token: string, key: KeyObject, alg: VerifiableAlgorithm): boolean {
+export async function verifiesCompact(
+  token: string,
+  key: KeyObject,
+  alg: VerifiableAlgorithm,
+): Promise<boolean> {
   const lastDot = token.lastIndexOf('.');
   const signed = Buffer.from(token.slice(0, lastDot), 'ascii');
   const signature = Buffer.from(token.slice(lastDot + 1), 'base64url');
@@ -125,13 +129,25 @@ export function verifiesCompact(token: string, key: KeyObject, alg: VerifiableAl
   if (key.asymmetricKeyType !== how.key) return false;
   if ('curve' in how && key.asymmetricKeyDetails?.namedCurve !== how.curve) return false;
   if ('signatureBytes' in how && signature.length !== how.signatureBytes) return false;
-  if (how.key === 'ed25519') return verify(null, signed, key, signature);
-  if (how.key === 'ec') return verify(how.hash, signed, key, toDerSignature(signature));
+  if (how.key === 'ed25519') return verifyAside(null, signed, key, signature);
+  if (how.key === 'ec') return verifyAside(how.hash, signed, key, toDerSignature(signature));
   const padding =
     'saltBytes' in how
       ? { padding: constants.RSA_PKCS1_PSS_PADDING, saltLength: how.saltBytes }
       : { padding: constants.RSA_PKCS1_PADDING };
-  return verify(how.hash, signed, { key, ...padding }, signature);
+  return verifyAside(how.hash, signed, { key, ...padding }, signature);
+}
+
+/** Verifies in the thread pool: the thread that answers requests does something else meanwhile. */
+function verifyAside(
+  hash: string | null,
+  signed: Buffer,
+  key: Parameters<typeof verify>[2],
+  signature: Buffer,
+): Promise<boolean> {
+  return new Promise((resolve, reject) => {
+    verify(hash, signed, key, signature, (error, isValid) => (error ? reject(error) : resolve(isValid)));
+  });
 }
 
 /**
