@@ -138,7 +138,7 @@ export async function verifiesCompact(
   return verifyAside(how.hash, signed, { key, ...padding }, signature);
 }
 
-/** Verifies in the thread pool: the thread that answers requests does something else meanwhile. */
+/** Verifies in the thread pool: the thread that answers requests, which is what is scarce, goes on meanwhile. */
 function verifyAside(
   hash: string | null,
   signed: Buffer,
