@@ -35,7 +35,7 @@ export async function verifyLog(options: {
   /** Any role that may read history. */
   databaseUrl: string;
   origin: string;
-  /** Every key that ever signed checkpoints, killed ones excepted. */
+  /** Every key that ever signed checkpoints. What a killed one signed stays: each root is computed again here. */
   verifiers: readonly NoteVerifier[];
   clock: Clock;
   /** Called after each piece; a long log may be shown as it is read. */
