@@ -36,7 +36,7 @@ const mayImport: Record<Part, { values: readonly string[]; types: readonly strin
   guard: { values: ['guard'], types: [] },
   cli: { values: ['cli', 'lib', 'server', 'prisma', 'package.json'], types: ['gate'] },
   server: {
-    values: ['server', 'lib', 'gate', 'prisma', 'scripts', 'guard', 'demo', 'examples', 'package.json'],
+    values: ['server', 'lib', 'gate', 'prisma', 'guard', 'demo', 'examples', 'package.json'],
     types: [],
   },
   demo: { values: ['demo', 'lib', 'server', 'gate', 'guard', 'examples', 'prisma'], types: [] },

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
-import { buildConsoleIfStale } from './build-console.ts';
+import { buildConsoleIfStale } from '../server/build-console.ts';
 
 /**
  * The test command: every check and suite one after the other, each with its own result, and a last line that sums

@@ -1,7 +1,7 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
+import { migrationsFolder, prismaFolder, schemaFile, withSchemaEngine } from '../prisma/schema-engine.ts';
 import { startThrowAwayCluster } from '../server/postgres/throw-away.ts';
-import { migrationsFolder, prismaFolder, schemaFile, withSchemaEngine } from './schema-engine.ts';
 
 /**
  * Writes prisma/migrations/0001_init/migration.sql: the SQL that makes an empty database equal to schema.prisma. The

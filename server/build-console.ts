@@ -3,8 +3,8 @@ import { once } from 'node:events';
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { processIsAlive } from '../server/processes.ts';
 import { contentStamp } from './content-stamp.ts';
+import { processIsAlive } from './processes.ts';
 
 const root = path.dirname(import.meta.dirname);
 const buildFolder = path.join(root, '.next');
