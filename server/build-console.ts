@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { inheritedEnvironment } from '#lib/platform/env.ts';
 import { contentStamp } from './content-stamp.ts';
 import { processIsAlive } from './processes.ts';
 
@@ -69,7 +70,7 @@ async function build(quiet: boolean): Promise<void> {
 async function runNextBuild(quiet: boolean): Promise<{ code: number | null; output: string }> {
   const child = spawn(process.execPath, [path.join(root, 'node_modules/next/dist/bin/next'), 'build'], {
     cwd: root,
-    env: { ...process.env, NODE_ENV: 'production', NEXT_TELEMETRY_DISABLED: '1' },
+    env: { ...inheritedEnvironment(), NODE_ENV: 'production', NEXT_TELEMETRY_DISABLED: '1' },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   // A start that is stopped takes its build with it.
