@@ -99,7 +99,7 @@ async function startBoth(undo: (() => Promise<void>)[]): Promise<Sides> {
       BENCH_KEY: key.toString('base64url'),
     },
     // As `npm start` runs it.
-    ['--max-semi-space-size=8'],
+    ['--max-semi-space-size=16'],
   );
   return {
     ours: { url: `http://127.0.0.1:${ourPort}`, host: `localhost:${ourPort}`, ctx },

@@ -200,10 +200,12 @@ export class FeedHub {
       const entries = await readEntries(this.#ctx(), serverId, feed.slice.head);
       if (entries.length === 0) return;
       for (const entry of entries) feed.slice.apply(entry);
-      feed.recent = [...feed.recent, ...entries].slice(-recentEntries);
+      feed.recent.push(...entries);
+      // Cut at twice the length, not at every entry: the copy would be the larger part of the work.
+      if (feed.recent.length > 2 * recentEntries) feed.recent = feed.recent.slice(-recentEntries);
       if (this.#listeningTo(serverId).length === 0) return;
       const delta = frame(await this.#delta(serverId, entries));
-      // Asked again: one that opened while the delta was signed has passed it over, or it is in `recent` for it.
+      // Asked again: a guard that opened while this was signed gets it twice at worst, and passes the second over.
       for (const connection of this.#listeningTo(serverId)) writeFrame(connection, delta);
     })()
       .catch((error: unknown) => {
