@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 
 /** What canonical JSON can say. Members that are `undefined` count as absent. */
 export type JsonValue = null | boolean | number | string | JsonArray | JsonObject;
@@ -22,12 +22,12 @@ export function canonicalJson(value: unknown): string {
 
 /** `sha256:` and the base64url SHA-256 of the canonical text: the form in which digests are stored and shown. */
 export function digestOf(value: unknown): string {
-  return `sha256:${createHash('sha256').update(canonicalJson(value), 'utf8').digest('base64url')}`;
+  return `sha256:${hash('sha256', canonicalJson(value), 'base64url')}`;
 }
 
 /** The same form over bytes as they came, for documents of others. */
 export function digestOfBytes(bytes: Uint8Array): string {
-  return `sha256:${createHash('sha256').update(bytes).digest('base64url')}`;
+  return `sha256:${hash('sha256', bytes, 'base64url')}`;
 }
 
 function write(value: unknown, depth: number): string {

@@ -4,6 +4,7 @@ import {
   createDecipheriv,
   createHash,
   createHmac,
+  hash,
   hkdfSync,
   randomBytes,
   timingSafeEqual,
@@ -12,13 +13,13 @@ import { promisify } from 'node:util';
 
 /** SHA-256, base64url without padding: the form in which digests of tokens and documents are stored. */
 export function sha256(value: string | Uint8Array): string {
-  return createHash('sha256').update(value).digest('base64url');
+  return hash('sha256', value, 'base64url');
 }
 
 export function sha256Bytes(...parts: readonly Uint8Array[]): Buffer {
-  const hash = createHash('sha256');
-  for (const part of parts) hash.update(part);
-  return hash.digest();
+  const digest = createHash('sha256');
+  for (const part of parts) digest.update(part);
+  return digest.digest();
 }
 
 /** HMAC-SHA-256, base64url. */
@@ -28,8 +29,8 @@ export function hmac(key: Uint8Array, value: string): string {
 
 /** Compares two strings in time that depends on neither content nor on where they differ. */
 export function equalInConstantTime(a: string, b: string): boolean {
-  const left = createHash('sha256').update(a).digest();
-  const right = createHash('sha256').update(b).digest();
+  const left = hash('sha256', a, 'buffer');
+  const right = hash('sha256', b, 'buffer');
   return timingSafeEqual(left, right);
 }
 
