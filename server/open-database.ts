@@ -1,12 +1,14 @@
-import { stat } from 'node:fs/promises';
+import { readFile, rename, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import type { Config } from '#lib/platform/env.ts';
 import type { Logger } from '#lib/platform/log.ts';
+import { OperatorError } from '#lib/platform/operator-error.ts';
 import { type InstallationSecrets, loadSecrets } from '#lib/platform/secrets.ts';
 import { connectionString, type DatabaseUrls, databaseRoles, ensureRolesAndDatabase } from './database.ts';
 import { superuserName } from './postgres/cluster.ts';
 import { keepPostgresRunning, type RunningPostgres } from './postgres/keep-running.ts';
 import { placeCluster } from './postgres/place.ts';
+import { readSystemIdentifier } from './postgres/system-identifier.ts';
 
 export type OpenedDatabase = {
   databaseUrls: DatabaseUrls;
@@ -36,6 +38,8 @@ export async function openDatabase(config: Config, log: Logger): Promise<OpenedD
   }
 
   const place = await placeCluster(config.dataFolder);
+  const identifierFile = path.join(config.dataFolder, 'database-identifier');
+  await requireSameCluster(identifierFile, place.dataFolder);
   const initialised = await stat(path.join(place.dataFolder, 'PG_VERSION')).catch(() => null);
   const secrets = await loadSecrets(secretsFolder, { ...config, databaseExists: initialised !== null });
   const passwords = secrets.databasePasswords;
@@ -43,11 +47,34 @@ export async function openDatabase(config: Config, log: Logger): Promise<OpenedD
   try {
     const superuserUrl = connectionString(postgres, superuserName, passwords.superuser, 'postgres');
     await ensureRolesAndDatabase(superuserUrl, databaseName, passwords);
+    await rememberCluster(identifierFile, place.dataFolder);
   } catch (error) {
     await postgres.stop();
     throw error;
   }
   return { databaseUrls: embeddedUrls(postgres, secrets), secrets, postgres, notes: place.notes };
+}
+
+/**
+ * Throws when the cluster this installation ran on is gone or is another one now. PostgreSQL would be initialised anew
+ * in its place, and an empty history would pass for this installation's.
+ */
+async function requireSameCluster(identifierFile: string, dataFolder: string): Promise<void> {
+  const known = await readFile(identifierFile, 'utf8').catch(() => null);
+  if (known === null) return;
+  const found = await readSystemIdentifier(dataFolder);
+  if (known.trim() === String(found)) return;
+  throw new OperatorError(
+    `The database this installation ran on is not in ${dataFolder} any more${found === null ? '' : '; another one is'}.\n` +
+      `Put it back, or, to go on with what is there now, delete ${identifierFile}.`,
+  );
+}
+
+async function rememberCluster(identifierFile: string, dataFolder: string): Promise<void> {
+  const unfinished = `${identifierFile}.new`;
+  await writeFile(unfinished, `${await readSystemIdentifier(dataFolder)}\n`);
+  // Whole or not at all: half an identifier would keep the next start from its own database.
+  await rename(unfinished, identifierFile);
 }
 
 /** One connection string for each role of the embedded PostgreSQL that listens there. */
