@@ -132,6 +132,25 @@ describe('searching history', () => {
     }
   });
 
+  test('no text of a person keeps its event from being written, or from being found', async () => {
+    const texts = [
+      // An odd unit first: any cut by units would halve one of the letters that take two.
+      `a${'\u{1D49C}'.repeat(3_000)}`,
+      `z${'9'.repeat(5_000)}`,
+      "it's \\ :* & | ! <-> '' 0192e7ab:1",
+    ];
+    await using own = await createTestDatabase();
+    for (const reason of texts) {
+      const row = toEventRow(testCtx(own.db), { kind: 'request.reject', subjectId: 'req_1', reason });
+      await own.db.hot.query(insertEvents('$1'), [JSON.stringify([row])]);
+      const { rowCount } = await own.db.hot.query(
+        'SELECT 1 FROM audit_event WHERE id = $1 AND words @@ $2::tsquery',
+        [row.id, wordsQuery([reason])],
+      );
+      expect(rowCount).toBe(1);
+    }
+  });
+
   test('pages lead there and back again without a gap or a repeat', async () => {
     const all = (await searchEvents(auditor, query(), { limit: 200 })).items.map((item) => item.id);
     const seen: string[] = [];
