@@ -1,5 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type CrashTown, type KeyedAgent, type MintedToken, openCrashTown, Refused } from './crash-town.ts';
+import {
+  type CrashTown,
+  type Filing,
+  type KeyedAgent,
+  type MintedToken,
+  openCrashTown,
+  Refused,
+} from './crash-town.ts';
 
 /**
  * Rounds of work that is cut off at a random moment by a kill -9 of the gate or of PostgreSQL, each followed by a
@@ -10,7 +17,7 @@ import { type CrashTown, type KeyedAgent, type MintedToken, openCrashTown, Refus
 /** What the product said happened, since the last comparison and before. */
 type Acknowledged = {
   registered: Set<string>;
-  filed: Map<string, { requestId: string; key: string }>;
+  filed: Set<string>;
   approved: Set<string>;
   minted: Set<string>;
   givenUp: Set<string>;
@@ -24,7 +31,7 @@ type Town = {
   /** Filed, and no answer to an approval seen yet: approved next, so that they do not fill their owner's allowance. */
   open: { requestId: string; agentId: string; key: CryptoKey }[];
   /** Filings of which no answer came, by idempotency key: said again after the crash. */
-  unanswered: Map<string, string>;
+  unanswered: Map<string, Filing>;
 };
 
 export type RoundsReport = {
@@ -44,7 +51,7 @@ export async function runCrashRounds(rounds: number): Promise<RoundsReport> {
   const state: Town = {
     acknowledged: {
       registered: new Set(),
-      filed: new Map(),
+      filed: new Set(),
       approved: new Set(),
       minted: new Set(),
       givenUp: new Set(),
@@ -96,11 +103,12 @@ async function topUpAgents(town: CrashTown, state: Town, round: number): Promise
 }
 
 async function fileOne(town: CrashTown, state: Town, name: string, key: string): Promise<void> {
-  state.unanswered.set(key, name);
-  const filed = await town.file(name, key);
+  const filing = await town.prepareFiling(name);
+  state.unanswered.set(key, filing);
+  const filed = await town.file(filing, key);
   state.unanswered.delete(key);
-  state.acknowledged.filed.set(name, { requestId: filed.requestId, key });
-  state.open.push(filed);
+  state.acknowledged.filed.add(filed.requestId);
+  state.open.push({ ...filed, key: filing.key });
 }
 
 async function approveOne(town: CrashTown, state: Town): Promise<void> {
@@ -188,19 +196,23 @@ function beginWork(town: CrashTown, state: Town, round: number) {
   };
 }
 
-/** Filings nobody answered are sent again under the same idempotency key: then there must be one, not two. */
+/**
+ * Filings nobody answered are sent again, word for word, under the same idempotency key. Whatever is said to that, there
+ * is one or none, never two; one that is there goes on like any other, so that it does not fill its owner's allowance.
+ */
 async function repeatUnanswered(town: CrashTown, state: Town): Promise<void> {
-  for (const [key, name] of [...state.unanswered]) {
-    const again = await town
-      .file(name, key)
-      .then((filed) => filed.requestId)
-      .catch((error: unknown) => {
-        // Another key pair makes it another body: known by its key already, it is refused, which is the point.
-        if (error instanceof Refused) return null;
-        throw error;
-      });
-    state.unanswered.delete(key);
-    if (again) state.acknowledged.filed.set(name, { requestId: again, key });
+  for (const [idempotencyKey, filing] of [...state.unanswered]) {
+    await town.file(filing, idempotencyKey).catch((error: unknown) => {
+      // It took effect and its answer was lost, or it died so lately that it may still be running.
+      if (!(error instanceof Refused)) throw error;
+    });
+    state.unanswered.delete(idempotencyKey);
+    const [found] = await town.sql<{ requestId: string; agentId: string }>(
+      `SELECT r.id AS "requestId", a.id AS "agentId" FROM registration_request r JOIN agent a ON a.id = r.agent_id
+        WHERE a.name = $1`,
+      [filing.name],
+    );
+    if (found) state.open.push({ ...found, key: filing.key });
   }
 }
 
@@ -278,11 +290,9 @@ async function compare(town: CrashTown, acknowledged: Acknowledged): Promise<str
     revoked: `SELECT id FROM agent WHERE state = 'revoked'`,
   };
   for (const [kind, query] of Object.entries(present) as [keyof Acknowledged, string][]) {
-    const effects = acknowledged[kind];
-    const ids = effects instanceof Map ? [...effects.values()].map((filed) => filed.requestId) : [...effects];
     const lost = await town.sql<{ id: string }>(
       `SELECT id FROM unnest($1::text[]) AS said(id) WHERE id NOT IN (${query}) LIMIT 5`,
-      [ids],
+      [[...acknowledged[kind]]],
     );
     for (const { id } of lost) faults.push(`${kind} was acknowledged and is not there: ${id}`);
   }

@@ -15,6 +15,7 @@ import { buildRequestsWorld, purpose, type RequestsWorld } from '../../tests/req
 
 /** A keyed agent that was approved, as its holder knows it. */
 export type KeyedAgent = { agentId: string; clientId: string; key: CryptoKey };
+export type Filing = { name: string; body: object; key: CryptoKey };
 export type MintedToken = { agent: KeyedAgent; token: string; jti: string };
 
 /** The whole product with people who can file and approve, driven over HTTP, and a look into its database. */
@@ -30,8 +31,10 @@ export type CrashTown = {
     headers?: Record<string, string>,
   ): Promise<{ status: number; body: Record<string, unknown> }>;
   register(name: string): Promise<string>;
-  /** A request for a keyed agent, filed and submitted; the key stays with the caller. */
-  file(name: string, idempotencyKey: string): Promise<{ requestId: string; agentId: string; key: CryptoKey }>;
+  /** A request for a keyed agent, ready to be sent; the key stays with the caller. */
+  prepareFiling(name: string): Promise<Filing>;
+  /** Files and submits it. */
+  file(filing: Filing, idempotencyKey: string): Promise<{ requestId: string; agentId: string }>;
   approve(requestId: string): Promise<void>;
   clientOf(agentId: string): Promise<string>;
   mint(agent: KeyedAgent): Promise<MintedToken>;
@@ -97,6 +100,8 @@ export async function openCrashTown(): Promise<CrashTown> {
 
   function succeeded(answer: { status: number; body: Record<string, unknown> }, what: string) {
     if (answer.status < 300) return answer.body;
+    // Come back later: what happened may not be known there either.
+    if (answer.status === 503) throw new Error(`${what}: ${JSON.stringify(answer.body)}`);
     throw new Refused(`${what}: ${answer.status} ${JSON.stringify(answer.body)}`);
   }
 
@@ -171,7 +176,7 @@ export async function openCrashTown(): Promise<CrashTown> {
       );
       return String(succeeded(answer, 'register').client_id);
     },
-    async file(name, idempotencyKey) {
+    async prepareFiling(name) {
       const pair = await generateKeyPair('EdDSA', { crv: 'Ed25519', extractable: true });
       const body = {
         kind: 'new',
@@ -182,11 +187,14 @@ export async function openCrashTown(): Promise<CrashTown> {
         tools: ['list_notes', 'read_note'].map((tool) => ({ serverId: world.serverId, name: tool })),
         submit: true,
       };
+      return { name, body, key: pair.privateKey };
+    },
+    async file({ body }, idempotencyKey) {
       const filed = succeeded(
         await call('olive', 'POST', '/requests', body, { 'idempotency-key': idempotencyKey }),
         'file',
       );
-      return { requestId: String(filed.id), agentId: String(filed.agentId), key: pair.privateKey };
+      return { requestId: String(filed.id), agentId: String(filed.agentId) };
     },
     async approve(requestId) {
       const review = succeeded(await call('ava', 'GET', `/requests/${requestId}/review`), 'review');
