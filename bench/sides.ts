@@ -91,16 +91,11 @@ async function startBoth(undo: (() => Promise<void>)[]): Promise<Sides> {
   } as Ctx;
   await db.prisma.installation.create({ data: { id: 1, issuer, createdAt: systemClock.now() } });
   await ensureSigningKeys(ctx);
-  const gate = await startChild(
-    'ours.ts',
-    {
-      BENCH_PORT: String(ourPort),
-      BENCH_DATABASE_URL: gateUrl,
-      BENCH_KEY: key.toString('base64url'),
-    },
-    // As `npm start` runs it.
-    ['--max-semi-space-size=16'],
-  );
+  const gate = await startChild('ours.ts', {
+    BENCH_PORT: String(ourPort),
+    BENCH_DATABASE_URL: gateUrl,
+    BENCH_KEY: key.toString('base64url'),
+  });
   return {
     ours: { url: `http://127.0.0.1:${ourPort}`, host: `localhost:${ourPort}`, ctx },
     async startPeer({ clients, tokenFormat }) {
@@ -123,13 +118,8 @@ async function startBoth(undo: (() => Promise<void>)[]): Promise<Sides> {
   };
 }
 
-async function startChild(
-  file: string,
-  environment: Record<string, string>,
-  execArgv: string[] = [],
-): Promise<ChildProcess> {
+async function startChild(file: string, environment: Record<string, string>): Promise<ChildProcess> {
   const child = fork(path.join(import.meta.dirname, file), {
-    execArgv,
     env: { ...process.env, ...environment },
     stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
   });

@@ -4,8 +4,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from '#lib/platform/log.ts';
 
 /**
- * Megabytes of each half of V8's young generation. At the default it grows to sixteen times that while modules load and
- * is never given back; see docs/decisions/0018.
+ * Bounds each half of V8's young generation, in megabytes. Otherwise it grows while modules load and is never given
+ * back; see docs/decisions/0018.
  */
 const smallYoungGeneration = '--max-semi-space-size=8';
 
