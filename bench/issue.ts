@@ -2,7 +2,8 @@ import { createPrivateKey, type KeyObject, sign } from 'node:crypto';
 import { exportJWK, generateKeyPair } from 'jose';
 import { randomToken } from '#lib/platform/crypto.ts';
 import { createApprovedAgent } from '#tests/credentials-world.ts';
-import { compare, type Target } from './load.ts';
+import type { Target } from './closed-loop.ts';
+import { compare } from './load.ts';
 import type { BenchRow } from './row.ts';
 import { sides } from './sides.ts';
 

@@ -1,38 +1,7 @@
-import autocannon from 'autocannon';
+import { closedLoop, type Run, type Target } from './closed-loop.ts';
 import { type BenchRow, median, round } from './row.ts';
 
-export type Shot = { method: 'POST' | 'GET'; path: string; headers: Record<string, string>; body: string };
-/** One side of a comparison: where it is, and the next request to send it. */
-export type Target = { url: string; next(): Shot };
-
-type Run = { perSecond: number; p50: number; p99: number };
-
-const warmUpSeconds = 6;
-
-async function shoot(target: Target, inFlight: number, seconds: number): Promise<Run> {
-  const result = await autocannon({
-    url: target.url,
-    connections: inFlight,
-    duration: seconds,
-    requests: [{ setupRequest: (request) => ({ ...request, ...target.next() }) }],
-  });
-  const failed = result.errors + result.timeouts + result.non2xx;
-  if (failed > 0) {
-    const shot = target.next();
-    const answer = await fetch(target.url + shot.path, {
-      method: shot.method,
-      headers: shot.headers,
-      body: shot.body,
-    });
-    console.error(`one such answer: ${answer.status} ${(await answer.text()).slice(0, 500)}`);
-    throw new Error(`${target.url}: ${failed} of ${result.requests.total} requests failed`);
-  }
-  return {
-    perSecond: result.requests.total / result.duration,
-    p50: result.latency.p50,
-    p99: result.latency.p99,
-  };
-}
+const warmUpSeconds = 8;
 
 /**
  * Both sides in turn, several rounds, so that whatever else the machine does meets both; medians are compared. Every
@@ -50,7 +19,7 @@ export async function compare(options: {
   /** Before each round, outside the measured time: what the next round uses up. */
   prepare?(inFlight: number, seconds: number): Promise<void>;
 }): Promise<BenchRow[]> {
-  const { rounds = 3, seconds = 4 } = options;
+  const { rounds = 5, seconds = 4 } = options;
   const rows: BenchRow[] = [];
   for (const inFlight of [16, 64]) {
     const ours: Run[] = [];
@@ -58,17 +27,17 @@ export async function compare(options: {
     for (let index = 0; index < rounds; index++) {
       await options.prepare?.(inFlight, seconds);
       if (index === 0 && inFlight === 16) {
-        await shoot(options.ours, inFlight, warmUpSeconds);
-        await shoot(options.peer, inFlight, warmUpSeconds);
+        await closedLoop(options.ours, inFlight, warmUpSeconds);
+        await closedLoop(options.peer, inFlight, warmUpSeconds);
         await options.prepare?.(inFlight, seconds);
       }
       // The order alternates too: neither side always runs on the other's heels.
       if (index % 2 === 0) {
-        ours.push(await shoot(options.ours, inFlight, seconds));
-        peer.push(await shoot(options.peer, inFlight, seconds));
+        ours.push(await closedLoop(options.ours, inFlight, seconds));
+        peer.push(await closedLoop(options.peer, inFlight, seconds));
       } else {
-        peer.push(await shoot(options.peer, inFlight, seconds));
-        ours.push(await shoot(options.ours, inFlight, seconds));
+        peer.push(await closedLoop(options.peer, inFlight, seconds));
+        ours.push(await closedLoop(options.ours, inFlight, seconds));
       }
     }
     const value = median(ours.map((run) => run.perSecond));
@@ -83,7 +52,7 @@ export async function compare(options: {
       ratio: round(ratio),
       goal: `>= ${options.goalRatio} x ${options.peerName}`,
       met: ratio >= options.goalRatio,
-      conditions: `${inFlight} in flight, ${rounds} alternating rounds of ${seconds} s, medians; p99 ${p99} ms, peer ${peerP99} ms; ${options.conditions}`,
+      conditions: `${inFlight} in flight, ${rounds} alternating rounds of ${seconds} s, medians; p99 ${round(p99, 0)} ms, peer ${round(peerP99, 0)} ms; ${options.conditions}`,
     });
   }
   return rows;

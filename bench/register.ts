@@ -1,4 +1,5 @@
-import { compare, type Target } from './load.ts';
+import type { Target } from './closed-loop.ts';
+import { compare } from './load.ts';
 import type { BenchRow } from './row.ts';
 import { sides } from './sides.ts';
 

@@ -1,5 +1,6 @@
 import { createApprovedAgent } from '#tests/credentials-world.ts';
-import { compare, type Target } from './load.ts';
+import type { Target } from './closed-loop.ts';
+import { compare } from './load.ts';
 import type { BenchRow } from './row.ts';
 import { sides } from './sides.ts';
 import { basic, form, makeOurTokens, makePeerTokens, peerClient } from './tokens.ts';
