@@ -48,7 +48,11 @@ function write(value: unknown, depth: number): string {
   }
 }
 
+/** Text that stands for itself between quotes: printable ASCII without quote and backslash. Most of what is digested. */
+const plainText = /^[ !#-[\]-~]*$/;
+
 function writeString(text: string): string {
+  if (plainText.test(text)) return `"${text}"`;
   if (!text.isWellFormed()) throw new TypeError('canonical JSON: lone surrogate');
   return JSON.stringify(text);
 }
