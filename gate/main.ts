@@ -11,6 +11,7 @@ import type { Vault } from '#lib/platform/crypto.ts';
 import type { Db } from '#lib/platform/db.ts';
 import type { Config } from '#lib/platform/env.ts';
 import { newId } from '#lib/platform/ids.ts';
+import { openWakeUps } from '#lib/platform/wake-ups.ts';
 import { createApiApp } from './api/app.ts';
 import { LiveHub } from './api/live.ts';
 import { type ConsoleTarget, createConsoleProxy } from './console-proxy.ts';
@@ -88,13 +89,14 @@ export async function startGate(options: GateOptions): Promise<RunningGate> {
     clock: options.clock ?? systemClock,
     log: options.log,
   };
+  const wakeUps = await openWakeUps(gate.db.url);
   const feed = new FeedHub(gate);
-  await feed.start();
+  await feed.start(wakeUps);
   const live = new LiveHub(gate);
-  await live.start();
+  await live.start(wakeUps);
   const front = createFront(gate, feed, live, options);
   const system = () => ctxOf(gate, { actor: systemActor('gate') });
-  const denySet = await listenToFeed(system());
+  const stopDenySet = await listenToFeed(system(), wakeUps);
 
   const verbServer = options.verbSocket ? await listenForVerbs(gate, options, options.verbSocket) : null;
   let open = await hasAdmin(system());
@@ -127,9 +129,10 @@ export async function startGate(options: GateOptions): Promise<RunningGate> {
     async close() {
       clearInterval(widen);
       clearInterval(flush);
-      await feed.close();
-      await live.close();
-      await denySet.close();
+      feed.close();
+      live.close();
+      stopDenySet();
+      await wakeUps.close();
       await Promise.all([...listeners, ...(verbServer ? [verbServer] : [])].map(closeServer));
       front.close();
       await flushAnonymousRefusals(system()).catch((error) =>

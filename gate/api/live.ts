@@ -1,6 +1,6 @@
 import type { Context } from 'hono';
-import pg from 'pg';
 import { DomainError, Forbidden, LimitExceeded } from '#lib/platform/errors.ts';
+import type { WakeUps } from '#lib/platform/wake-ups.ts';
 import type { Gate } from '../context.ts';
 import { problemOf } from '../problem.ts';
 import { type ApiEnv, apiActor, problemResponse } from './app.ts';
@@ -11,7 +11,6 @@ const maxConnections = 2_000;
 const heartbeatMs = 15_000;
 /** How soon a stream ends after its session has. */
 const sessionCheckMs = 5_000;
-const relistenMs = 500;
 /** A reader this far behind is cut off; it comes back and reads everything again. */
 const maxBufferedBytes = 64 * 1024;
 
@@ -32,16 +31,20 @@ type Connection = {
 export class LiveHub {
   readonly #gate: Gate;
   readonly #connections = new Set<Connection>();
-  #listener: pg.Client | null = null;
+  #stopListening: (() => void) | null = null;
   #timers: NodeJS.Timeout[] = [];
-  #closed = false;
 
   constructor(gate: Gate) {
     this.#gate = gate;
   }
 
-  async start(): Promise<void> {
-    await this.#listen();
+  async start(wakeUps: WakeUps): Promise<void> {
+    this.#stopListening = await wakeUps.listen({
+      channels: ['countersign_change'],
+      onNotice: (_channel, payload) => this.#onChange(payload),
+      // What changes now is not heard: everybody comes back and reads again.
+      onLost: () => this.#endAll(),
+    });
     this.#timers = [
       setInterval(() => this.#beat(), heartbeatMs),
       setInterval(() => void this.#endDeadSessions(), sessionCheckMs),
@@ -49,11 +52,10 @@ export class LiveHub {
     for (const timer of this.#timers) timer.unref();
   }
 
-  async close(): Promise<void> {
-    this.#closed = true;
+  close(): void {
+    this.#stopListening?.();
     for (const timer of this.#timers) clearInterval(timer);
     this.#endAll();
-    await this.#listener?.end().catch(() => undefined);
   }
 
   /** Answers `GET /api/v1/live` for a browser session on the console's host. */
@@ -126,10 +128,10 @@ export class LiveHub {
     });
   }
 
-  #onChange(payload: string | undefined): void {
+  #onChange(payload: string): void {
     let change: { topic?: unknown; id?: unknown };
     try {
-      change = JSON.parse(payload ?? '');
+      change = JSON.parse(payload);
     } catch {
       return;
     }
@@ -174,31 +176,6 @@ export class LiveHub {
 
   #endAll(): void {
     for (const connection of this.#connections) connection.end();
-  }
-
-  async #listen(): Promise<void> {
-    const listener = new pg.Client({
-      connectionString: this.#gate.db.url,
-      application_name: 'countersign live',
-    });
-    listener.on('notification', (message) => this.#onChange(message.payload));
-    listener.on('error', () => undefined);
-    listener.once('end', () => {
-      if (this.#closed) return;
-      // What changes now is not heard: everybody comes back and reads again.
-      this.#endAll();
-      this.#listenAgain();
-    });
-    await listener.connect();
-    await listener.query('LISTEN countersign_change');
-    this.#listener = listener;
-  }
-
-  #listenAgain(): void {
-    const timer = setTimeout(() => {
-      if (!this.#closed) this.#listen().catch(() => this.#listenAgain());
-    }, relistenMs);
-    timer.unref();
   }
 }
 

@@ -1,5 +1,4 @@
 import type { ServerResponse } from 'node:http';
-import pg from 'pg';
 import { sealUpstreamHeaders, signFeedMessage } from '#guard/gate-side.ts';
 import { type FeedEntry, heartbeatEveryMs, type SlicePosition } from '#guard/protocol.ts';
 import { Slice } from '#guard/slice.ts';
@@ -7,6 +6,7 @@ import { feedChannels } from '#lib/agents/feed.ts';
 import { activeSigningKey, readPublishedJwks } from '#lib/credentials/signing-keys.ts';
 import { systemActor } from '#lib/platform/actor.ts';
 import { NotFound, Unavailable } from '#lib/platform/errors.ts';
+import type { WakeUps } from '#lib/platform/wake-ups.ts';
 import type { EnrolledGuard } from '#lib/revocation/guards.ts';
 import { findEnrolledGuard } from '#lib/revocation/guards.ts';
 import { type FeedHeads, readEntries, readHeads, readSnapshot } from '#lib/revocation/read-slice.ts';
@@ -54,7 +54,7 @@ export class FeedHub {
   #heads: (FeedHeads & { readAtMs: number }) | null = null;
   #clock: { databaseMs: number; monotonicMs: number } | null = null;
   #lastSentAtMs = 0;
-  #listener: pg.Client | null = null;
+  #stopListening: (() => void) | null = null;
   #timers: NodeJS.Timeout[] = [];
   #closed = false;
   #turn = 0;
@@ -64,8 +64,12 @@ export class FeedHub {
     this.#gate = gate;
   }
 
-  async start(): Promise<void> {
-    await this.#listen();
+  /** Should the wake-ups be lost, the regular reading of heads carries on until they are back. */
+  async start(wakeUps: WakeUps): Promise<void> {
+    this.#stopListening = await wakeUps.listen({
+      channels: [...Object.values(feedChannels), 'countersign_change'],
+      onNotice: (channel, payload) => void this.#onNotice(channel, payload),
+    });
     await this.#readHeads();
     this.#timers = [
       setInterval(() => void this.#readHeads(), readHeadsEveryMs),
@@ -74,12 +78,12 @@ export class FeedHub {
     ];
   }
 
-  async close(): Promise<void> {
+  close(): void {
     this.#closed = true;
+    this.#stopListening?.();
     for (const timer of this.#timers) clearInterval(timer);
     for (const connection of this.#connections) connection.response.end();
     this.#connections.clear();
-    await this.#listener?.end().catch(() => {});
   }
 
   /** How many guards are listening now. */
@@ -387,27 +391,15 @@ export class FeedHub {
 
   // ── wake-ups ──────────────────────────────────────────────────────────────
 
-  /** LISTEN on a connection of its own; when it is lost, the regular reading of heads carries on until it is back. */
-  async #listen(): Promise<void> {
-    const listener = new pg.Client({ connectionString: this.#gate.db.url });
-    listener.on('notification', (message) => void this.#onNotification(message));
-    listener.on('error', () => {});
-    listener.on('end', () => {
-      if (!this.#closed) setTimeout(() => this.#listen().catch(() => {}), 500);
-    });
-    await listener.connect();
-    for (const channel of [...Object.values(feedChannels), 'countersign_change'])
-      await listener.query(`LISTEN ${channel}`);
-    this.#listener = listener;
-  }
-
-  async #onNotification(message: pg.Notification): Promise<void> {
-    if (message.channel !== 'countersign_change') {
-      const feed = await this.#feedOf(message.payload ?? '').catch(() => null);
-      if (feed && message.payload) await this.#advance(message.payload, feed);
+  async #onNotice(channel: string, payload: string): Promise<void> {
+    if (channel !== 'countersign_change') {
+      const serverId = payload;
+      // A server no guard here has asked for is not folded for nobody: whoever asks later reads it whole.
+      const feed = await this.#feeds.get(serverId)?.catch(() => null);
+      if (feed) await this.#advance(serverId, feed);
       return;
     }
-    const change = JSON.parse(message.payload ?? '{}') as { topic?: string; id?: string };
+    const change = JSON.parse(payload || '{}') as { topic?: string; id?: string };
     if (change.topic === 'guards') {
       for (const connection of this.#connections) {
         if (connection.guard.id !== change.id) continue;

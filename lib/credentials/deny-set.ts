@@ -1,8 +1,8 @@
-import pg from 'pg';
 import type { FeedEntry } from '#guard/protocol.ts';
 import { feedChannels, longestTokenSeconds } from '#lib/agents/feed.ts';
 import type { Ctx } from '#lib/platform/ctx.ts';
 import type { Db } from '#lib/platform/db.ts';
+import type { WakeUps } from '#lib/platform/wake-ups.ts';
 import { forgetKeys } from './signing-keys.ts';
 import { forgetStandings } from './standing.ts';
 
@@ -37,21 +37,16 @@ export function isDenied(db: Db, question: DenialQuestion): boolean {
   );
 }
 
-export type Listening = { close(): Promise<void> };
-
 /**
  * Listens to the feed for as long as this process lives: keeps the deny set, and forgets remembered standings and
- * keys whenever anything changed. A lost connection is opened again, and everything remembered is forgotten first,
- * since nothing is known of the time in between.
+ * keys whenever anything changed. When the wake-ups are lost everything remembered is forgotten, and again when they
+ * are back, since nothing is known of the time in between. Answers how to stop.
  */
-export async function listenToFeed(ctx: Ctx): Promise<Listening> {
+export async function listenToFeed(ctx: Ctx, wakeUps: WakeUps): Promise<() => void> {
   const { db, clock } = ctx;
   const denied: Denied = { epochs: new Map(), bindings: new Map(), keys: new Map() };
   deniedOf.set(db, denied);
   const heads = new Map<string, bigint>();
-  let closed = false;
-  let client: pg.Client | null = null;
-  let retry: NodeJS.Timeout | null = null;
 
   const forget = () => {
     forgetStandings(db);
@@ -74,21 +69,7 @@ export async function listenToFeed(ctx: Ctx): Promise<Listening> {
     if (found.values) forget();
   }
 
-  async function connect(): Promise<void> {
-    const opening = new pg.Client({ connectionString: db.url, connectionTimeoutMillis: 5_000 });
-    opening.on('error', () => lost(opening));
-    opening.on('end', () => lost(opening));
-    opening.on('notification', ({ channel, payload }) => {
-      if (channel === feedChannels.facts) {
-        if (payload) void catchUp(payload).catch(() => forget());
-        else forget();
-      } else if (concernsStandings(payload)) {
-        forget();
-      }
-    });
-    await opening.connect();
-    client = opening;
-    await opening.query(`LISTEN ${feedChannels.facts}; LISTEN countersign_change`);
+  async function bringUpToDate(): Promise<void> {
     const known = await db.hot.query<{ server_id: string; sequence: string }>(
       'SELECT server_id, sequence FROM feed_head',
     );
@@ -99,34 +80,32 @@ export async function listenToFeed(ctx: Ctx): Promise<Listening> {
     forget();
   }
 
-  function lost(which: pg.Client): void {
-    if (closed || (client !== null && which !== client)) return;
-    client = null;
-    forget();
-    retry ??= setTimeout(() => {
-      retry = null;
-      connect().catch(() => lost(which));
-    }, 250);
-    retry.unref();
-  }
-
-  await connect();
-  return {
-    async close() {
-      closed = true;
-      if (retry) clearTimeout(retry);
-      deniedOf.delete(db);
-      await client?.end().catch(() => {});
+  const stopListening = await wakeUps.listen({
+    channels: [feedChannels.facts, 'countersign_change'],
+    onNotice(channel, payload) {
+      if (channel === feedChannels.facts) {
+        if (payload) void catchUp(payload).catch(() => forget());
+        else forget();
+      } else if (concernsStandings(payload)) {
+        forget();
+      }
     },
+    onLost: forget,
+    onBack: bringUpToDate,
+  });
+  await bringUpToDate();
+  return () => {
+    stopListening();
+    deniedOf.delete(db);
   };
 }
 
 /** Topics of `notifyChange` after which what is remembered of a client may be wrong. */
 const topics: ReadonlySet<unknown> = new Set(['agents', 'keys', 'people', 'servers']);
 
-function concernsStandings(payload: string | undefined): boolean {
+function concernsStandings(payload: string): boolean {
   try {
-    return topics.has((JSON.parse(payload ?? '') as { topic?: unknown }).topic);
+    return topics.has((JSON.parse(payload) as { topic?: unknown }).topic);
   } catch {
     return true;
   }

@@ -11,6 +11,8 @@ export type EndCause = 'expired' | 'task completed' | 'rotated' | 'revoked' | 'r
 
 type EndRow = {
   n: number;
+  /** The event that is written if this row's statement is what ended something. */
+  event_id: string;
   at: string;
   until: string;
   cause: EndCause;
@@ -20,7 +22,7 @@ type EndRow = {
   client_id: string | null;
 };
 
-type Waiting = { row: Omit<EndRow, 'n'>; ended: EventRow; events: readonly EventRow[] };
+type Waiting = { row: Omit<EndRow, 'n' | 'event_id'>; ended: EventRow; events: readonly EventRow[] };
 type Ended = { ended: boolean };
 
 /**
@@ -120,13 +122,9 @@ function enderOf(db: Db): GroupCommit<Waiting, Ended> {
         const { rows } = await db.hot.query<{ n: number }>({
           ...endSql,
           values: [
-            JSON.stringify(batch.map(({ row }, n) => ({ ...row, n }))),
-            JSON.stringify(
-              batch.flatMap(({ ended, events }, n) => [
-                { n, event: ended },
-                ...events.map((event) => ({ n: null, event })),
-              ]),
-            ),
+            JSON.stringify(batch.map(({ row, ended }, n) => ({ ...row, n, event_id: ended.id }))),
+            JSON.stringify(batch.flatMap(({ ended, events }) => [ended, ...events])),
+            batch.flatMap(({ events }) => events.map((event) => event.id)),
           ],
         });
         const ended = new Set(rows.map((row) => row.n));
@@ -146,12 +144,12 @@ const endSql = {
   name: 'credentials.end',
   text: `WITH input AS MATERIALIZED (
   SELECT * FROM jsonb_to_recordset($1::jsonb) AS i(
-    n int, at timestamptz, until timestamptz, cause text, family_id text, token_digest text, client_id text)
+    n int, event_id text, at timestamptz, until timestamptz, cause text, family_id text, token_digest text, client_id text)
 ),
 family AS (
   UPDATE refresh_family f SET state = 'ended', end_cause = i.cause, ended_at = i.at FROM input i
    WHERE f.id = i.family_id AND f.state <> 'ended' AND (i.client_id IS NULL OR f.client_id = i.client_id)
-  RETURNING f.id, f.server_id, i.n, i.at, i.cause
+  RETURNING f.id, f.server_id, i.n, i.event_id, i.at, i.cause
 ),
 cascaded AS (
   UPDATE credential c SET ended_at = f.at, end_cause = f.cause FROM family f
@@ -160,9 +158,9 @@ cascaded AS (
 token AS (
   UPDATE credential c SET ended_at = i.at, end_cause = i.cause FROM input i
    WHERE c.token_digest = i.token_digest AND c.client_id = i.client_id AND c.ended_at IS NULL AND c.expires_at > i.at
-  RETURNING c.id, c.server_id, i.n
+  RETURNING c.id, c.server_id, i.n, i.event_id
 ),
-done AS MATERIALIZED (SELECT n FROM family UNION SELECT n FROM token),
+done AS MATERIALIZED (SELECT n, event_id FROM family UNION SELECT n, event_id FROM token),
 touched AS (
   SELECT server_id, jsonb_agg(DISTINCT id) FILTER (WHERE what = 'token') AS tokens,
          jsonb_agg(DISTINCT id) FILTER (WHERE what = 'family') AS families
@@ -184,7 +182,7 @@ entry AS (
 ),
 told AS MATERIALIZED (SELECT pg_notify('${feedChannels.credentials}', server_id) FROM head),
 event AS (
-  ${insertEvents("(SELECT coalesce(json_agg(x -> 'event'), '[]') FROM json_array_elements($2::json) x WHERE x ->> 'n' IS NULL OR (x ->> 'n')::int IN (SELECT n FROM done))")}
+  ${insertEvents('$2', 'WHERE e.id IN (SELECT event_id FROM done) OR e.id = ANY ($3)')}
 )
 SELECT done.n, (SELECT count(*) FROM told) AS told FROM done`,
 };

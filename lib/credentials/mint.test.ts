@@ -3,6 +3,7 @@ import { systemActor } from '#lib/platform/actor.ts';
 import { systemClock } from '#lib/platform/clock.ts';
 import { randomToken } from '#lib/platform/crypto.ts';
 import type { Db } from '#lib/platform/db.ts';
+import { openWakeUps } from '#lib/platform/wake-ups.ts';
 import { type ApprovedAgent, createApprovedAgent } from '#tests/credentials-world.ts';
 import { testCtx } from '#tests/ctx.ts';
 import { createTestDatabase, type TestDatabase } from '#tests/database.ts';
@@ -107,7 +108,8 @@ describe('minting', () => {
 
   test('a stop heard of before the answer keeps the token from its holder', async () => {
     const agent = await createApprovedAgent(ctxWith(database.db));
-    const listening = await listenToFeed(ctxWith(database.db));
+    const wakeUps = await openWakeUps(database.db.url);
+    const stopListening = await listenToFeed(ctxWith(database.db), wakeUps);
     try {
       const fact = {
         kind: 'agent.changed',
@@ -135,7 +137,8 @@ describe('minting', () => {
       // The table says nothing of it here, as it would not to a statement that began before the stop committed.
       expect(await (await mintOn(database.db, agent))()).toBe('denied');
     } finally {
-      await listening.close();
+      stopListening();
+      await wakeUps.close();
     }
     expect(isDenied(database.db, { agentId: agent.agentId, epoch: 1, bindingId: '', kid: '' })).toBe(false);
   });
