@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { type Db, openDb } from '#lib/platform/db.ts';
@@ -24,6 +24,8 @@ export type HistoryDatabase = {
 /** A PostgreSQL of its own, with fsync and a gigabyte of buffers, with the product's schema and roles; removed afterwards. */
 export async function openHistory(): Promise<HistoryDatabase> {
   const home = await mkdtemp(path.join(os.tmpdir(), 'countersign-history-'));
+  // PostgreSQL's account passes through it; a database placed elsewhere would outlive this folder.
+  await chmod(home, 0o755);
   const place = await placeCluster(home);
   const name = 'bench';
   const password = randomBytes(16).toString('hex');

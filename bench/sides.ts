@@ -1,6 +1,6 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { ensureSigningKeys } from '#lib/credentials/signing-keys.ts';
@@ -53,6 +53,8 @@ async function startSides(): Promise<Sides> {
 
 async function startBoth(undo: (() => Promise<void>)[]): Promise<Sides> {
   const home = await mkdtemp(path.join(os.tmpdir(), 'countersign-bench-'));
+  // PostgreSQL's account passes through it; a database placed elsewhere would outlive this folder.
+  await chmod(home, 0o755);
   const place = await placeCluster(home);
   const password = randomBytes(16).toString('hex');
   const cluster = await startCluster(place, {
