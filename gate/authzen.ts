@@ -6,7 +6,7 @@ import { findResourceServer } from '#lib/credentials/resource-tokens.ts';
 import { DomainError, httpStatusOf, Invalid, Unauthenticated } from '#lib/platform/errors.ts';
 import { describeStrictJsonReason, parseStrictJson } from '#lib/platform/strict-json.ts';
 import { BodyTooLarge, mediaTypeOf, readBody } from './body.ts';
-import { readServerCaller } from './callers.ts';
+import { askedOf, readServerCaller } from './callers.ts';
 import { ctxOf, type GateCtx } from './context.ts';
 import { allowCrossOrigin, crossOriginHeaders } from './oauth/answer.ts';
 import type { OAuthEnv, Register } from './oauth/endpoint.ts';
@@ -84,7 +84,7 @@ export const registerAuthzen: Register = (app, gate) => {
     };
 
   async function authenticate(ctx: GateCtx, request: Request, body: Uint8Array) {
-    const caller = await readServerCaller(gate, request, body);
+    const caller = await readServerCaller(gate, askedOf(request), body);
     if (caller.kind === 'guard') {
       const actor = { kind: 'guard', guardId: caller.guardId, name: caller.name } as const;
       return { ctx: { ...ctx, actor }, serverIds: caller.serverIds };
@@ -121,7 +121,7 @@ export const registerAuthzen: Register = (app, gate) => {
 };
 
 function parse(request: Request, body: Uint8Array): unknown {
-  if (mediaTypeOf(request) !== 'application/json')
+  if (mediaTypeOf(request.headers.get('content-type')) !== 'application/json')
     throw new Invalid('Send the question as application/json.');
   const parsed = parseStrictJson(body, { maxBytes: maxBodyBytes, maxDepth: 32 });
   if (!parsed.ok) throw new Invalid(describeStrictJsonReason(parsed.error));

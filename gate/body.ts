@@ -1,3 +1,4 @@
+import type { IncomingMessage } from 'node:http';
 import { DomainError } from '#lib/platform/errors.ts';
 
 /** The body is longer than this endpoint takes; nothing of it was kept. */
@@ -27,9 +28,30 @@ export async function readBody(request: Request, maxBytes: number): Promise<Uint
   return Buffer.concat(chunks);
 }
 
+/** The connection ended before the body did: there is nobody to answer. */
+export class ClientGone extends Error {}
+
+/** The same from the HTTP server's own request. Throws `BodyTooLarge` or `ClientGone`. */
+export function readIncomingBody(incoming: IncomingMessage, maxBytes: number): Promise<Uint8Array> {
+  return new Promise((resolve, reject) => {
+    if (Number(incoming.headers['content-length'] ?? 0) > maxBytes) return reject(new BodyTooLarge(maxBytes));
+    const chunks: Buffer[] = [];
+    let size = 0;
+    incoming.on('data', (chunk: Buffer) => {
+      size += chunk.byteLength;
+      // Read on for as long as the answer takes to leave, and kept nowhere.
+      if (size > maxBytes) return reject(new BodyTooLarge(maxBytes));
+      chunks.push(chunk);
+    });
+    incoming.on('end', () => resolve(chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks)));
+    incoming.on('error', () => reject(new ClientGone()));
+    incoming.on('close', () => reject(new ClientGone()));
+  });
+}
+
 /** The media type without parameters, lower-cased; empty when absent or when two were joined by a comma. */
-export function mediaTypeOf(request: Request): string {
-  const value = request.headers.get('content-type') ?? '';
+export function mediaTypeOf(contentType: string | null): string {
+  const value = contentType ?? '';
   const type = value.split(';', 1)[0]?.trim().toLowerCase() ?? '';
   return /^[a-z0-9!#$&^_.+-]+\/[a-z0-9!#$&^_.+-]+$/.test(type) && !value.includes(',') ? type : '';
 }

@@ -10,21 +10,29 @@ export type ServerCaller =
   | { kind: 'server'; token: string }
   | { kind: 'guard'; guardId: string; name: string; serverIds: readonly string[] };
 
+/** As much of a request as says who sent it: a guard signs method, path with query, and body. */
+export type Asked = { method: string; path: string; authorization: string | null };
+
+export function askedOf(request: Request): Asked {
+  const { pathname, search } = new URL(request.url);
+  return {
+    method: request.method,
+    path: pathname + search,
+    authorization: request.headers.get('authorization'),
+  };
+}
+
 /**
  * Who asks about tokens and calls: `Authorization: Bearer crt_…` of a server, or a guard's signed credential. Whether a
  * server's token is known is for whoever looks it up. Throws `Unauthenticated` for anything else.
  */
-export async function readServerCaller(
-  gate: Gate,
-  request: Request,
-  body: Uint8Array,
-): Promise<ServerCaller> {
-  const authorization = request.headers.get('authorization');
+export async function readServerCaller(gate: Gate, asked: Asked, body: Uint8Array): Promise<ServerCaller> {
+  const { authorization } = asked;
   const bearer = /^bearer +([\x21-\x7e]{1,200})$/i.exec(authorization ?? '')?.[1];
   if (bearer) return { kind: 'server', token: bearer };
   if (!authorization?.startsWith('Guard ')) throw new Unauthenticated('Say which server or guard asks.');
   try {
-    const { id, name, serverIds } = await requireGuard(gate, request, body);
+    const { id, name, serverIds } = await requireGuard(gate, asked, body);
     return { kind: 'guard', guardId: id, name, serverIds };
   } catch (error) {
     if (!(error instanceof GuardRefused)) throw error;
@@ -36,16 +44,10 @@ export async function readServerCaller(
  * The enrolled guard that signed this request: over method, path and body, and in use once, in every gate. Throws
  * `GuardRefused` with the code a guard understands.
  */
-export async function requireGuard(gate: Gate, request: Request, body: Uint8Array): Promise<EnrolledGuard> {
+export async function requireGuard(gate: Gate, asked: Asked, body: Uint8Array): Promise<EnrolledGuard> {
   let known: EnrolledGuard | null = null;
-  const url = new URL(request.url);
   const { jti, exp } = await verifyGuardRequest(
-    {
-      authorization: request.headers.get('authorization'),
-      method: request.method,
-      path: url.pathname + url.search,
-      body,
-    },
+    { ...asked, body },
     {
       issuer: gate.site.issuer,
       nowSeconds: toNumericDate(gate.clock.now()),

@@ -28,7 +28,8 @@ import {
   shedTotal,
 } from './health.ts';
 import { measureLoad } from './load.ts';
-import { createOAuthApp } from './oauth/app.ts';
+import { createOAuthApp, machineEndpoints } from './oauth/app.ts';
+import { serveMachine } from './oauth/machine.ts';
 import { actorOfSession, sessionOfRequest } from './session.ts';
 import { sessionCookieName } from './session-cookie.ts';
 import { createVerbServer } from './verb-socket.ts';
@@ -162,7 +163,8 @@ function createFront(
   const trustedProxies = parseRanges(gate.config.trustedProxies);
   const checks = { ...gateChecks, ...options.readiness };
   const load = measureLoad();
-  const oauth = createOAuthApp(gate, feed);
+  const machine = machineEndpoints(gate);
+  const oauth = createOAuthApp(gate, feed, machine);
   const api = createApiApp(gate, { live: (c) => live.serve(c) });
   const proxy = options.console
     ? createConsoleProxy({
@@ -230,7 +232,13 @@ function createFront(
       return refuse(503, 'temporarily_unavailable', { 'retry-after': '1' });
     }
     if (isApiPath(path)) return { face: 'api', answer: () => apiListeners[face](incoming, outgoing) };
-    if (face === 'issuer') return { face: 'oauth', answer: () => oauthListener(incoming, outgoing) };
+    if (face === 'issuer') {
+      const endpoint = incoming.method === 'POST' ? machine.get(path) : undefined;
+      const answer = endpoint
+        ? () => serveMachine(gate, endpoint, callerOf(incoming), incoming, outgoing)
+        : () => oauthListener(incoming, outgoing);
+      return { face: 'oauth', answer };
+    }
     return { face: 'console', answer: () => forwardToConsole(incoming, outgoing, path) };
   }
 

@@ -137,7 +137,10 @@ class MalformedBody extends DomainError {}
 async function readJson(request: Request): Promise<{ value: unknown; bytes: Uint8Array }> {
   const bytes = await readBody(request, maxBodyBytes);
   if (bytes.byteLength === 0) return { value: {}, bytes };
-  if (mediaTypeOf(request) !== 'application/json' || request.headers.has('content-encoding'))
+  if (
+    mediaTypeOf(request.headers.get('content-type')) !== 'application/json' ||
+    request.headers.has('content-encoding')
+  )
     throw new UnsupportedBody();
   const parsed = parseStrictJson(bytes, { maxBytes: maxBodyBytes, maxDepth: 32 });
   if (!parsed.ok)

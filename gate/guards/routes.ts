@@ -8,7 +8,7 @@ import { parseStrictJson } from '#lib/platform/strict-json.ts';
 import { type EnrolledGuard, enrolGuard } from '#lib/revocation/guards.ts';
 import { acceptAck, acceptReport } from '#lib/revocation/testimony.ts';
 import { readBody } from '../body.ts';
-import { requireGuard } from '../callers.ts';
+import { askedOf, requireGuard } from '../callers.ts';
 import { ctxOf, type Gate } from '../context.ts';
 import type { OAuthApp, OAuthEnv } from '../oauth/endpoint.ts';
 import { problemOf } from '../problem.ts';
@@ -102,7 +102,7 @@ export function registerGuards(app: OAuthApp, gate: Gate, hub: FeedHub): void {
     maxBytes: number,
   ): Promise<{ guard: EnrolledGuard; body: Uint8Array }> {
     const body = maxBytes > 0 ? await readBody(c.req.raw, maxBytes) : new Uint8Array(0);
-    return { guard: await requireGuard(gate, c.req.raw, body), body };
+    return { guard: await requireGuard(gate, askedOf(c.req.raw), body), body };
   }
 
   async function answer(c: Context<OAuthEnv>, run: () => Promise<Response>): Promise<Response> {

@@ -1,5 +1,6 @@
 import type { OAuthErrorAnswer } from '#lib/oauth/oauth-error.ts';
 import type { OAuthApp } from './endpoint.ts';
+import type { MachineAnswer } from './machine.ts';
 
 /**
  * Headers for endpoints that browser-based clients call from their own origin. `*` and no credentials: nothing here
@@ -24,8 +25,15 @@ export function allowCrossOrigin(app: OAuthApp, path: string, methods: string): 
 
 /** An OAuth error as the HTTP response it describes. */
 export function toErrorResponse(answer: OAuthErrorAnswer, headers: Record<string, string> = {}): Response {
-  return new Response(JSON.stringify(answer.body), {
+  const { status, body, ...sent } = toErrorAnswer(answer, headers);
+  return new Response(body, { status, headers: sent.headers });
+}
+
+/** The same for an endpoint answered on node:http. */
+export function toErrorAnswer(answer: OAuthErrorAnswer, headers: Record<string, string> = {}) {
+  return {
     status: answer.status,
     headers: { ...answer.headers, ...headers },
-  });
+    body: JSON.stringify(answer.body),
+  } satisfies MachineAnswer;
 }

@@ -6,11 +6,10 @@ import type { GrantType } from '#lib/oauth/client-metadata.ts';
 import { type OAuthErrorAnswer, oauthError } from '#lib/oauth/oauth-error.ts';
 import type { Parameters } from '#lib/oauth/parameters.ts';
 import { MAX_TOKEN_REQUEST_BYTES, parseTokenRequest, readFormRequest } from '#lib/oauth/token-request.ts';
-import { err, type Result } from '#lib/platform/result.ts';
-import { BodyTooLarge, readBody } from '../body.ts';
-import { ctxOf } from '../context.ts';
-import { allowCrossOrigin, crossOriginHeaders, toErrorResponse } from './answer.ts';
-import type { Register } from './endpoint.ts';
+import type { Result } from '#lib/platform/result.ts';
+import { ctxOf, type Gate } from '../context.ts';
+import { crossOriginHeaders, toErrorAnswer } from './answer.ts';
+import type { MachineEndpoint, MachineRequest } from './machine.ts';
 
 /** The grants this server implements, and publishes. */
 export const offeredGrants = [
@@ -27,45 +26,48 @@ const tokenHeaders = {
 };
 
 /** The token endpoint (RFC 6749 §3.2). No cookie is read, nothing is cached, any origin may ask. */
-export const registerToken: Register = (app, gate) => {
-  allowCrossOrigin(app, '/token', 'POST');
-  app.post('/token', async (c) => {
-    const form = await readForm(c.req.raw);
-    if (!form.ok) return toErrorResponse(form.error, crossOriginHeaders);
-    const presented = readClientAuthentication(c.req.raw.headers.get('authorization'), form.value);
-    if (!presented.ok)
-      return toErrorResponse(toClientAuthenticationError(presented.error), crossOriginHeaders);
+export function tokenEndpoint(gate: Gate): MachineEndpoint {
+  return formEndpoint('/token', async (asked) => {
+    const form = readForm(asked);
+    if (!form.ok) return toErrorAnswer(form.error, crossOriginHeaders);
+    const presented = readClientAuthentication(asked.header('authorization'), form.value);
+    if (!presented.ok) return toErrorAnswer(toClientAuthenticationError(presented.error), crossOriginHeaders);
     const request = parseTokenRequest(form.value, offeredGrants);
-    const ctx = ctxOf(gate, c.env.caller);
+    const ctx = ctxOf(gate, asked.caller);
     if (!request.ok) {
       // Who asks comes before what is asked: a client nobody knows hears that first, so that it registers again.
       const unknown = await refuseMalformed(ctx, presented.value);
-      return toErrorResponse(unknown ? toOAuthError(unknown) : request.error, crossOriginHeaders);
+      return toErrorAnswer(unknown ? toOAuthError(unknown) : request.error, crossOriginHeaders);
     }
     const outcome = await exchange(ctx, presented.value, request.value);
-    if (!outcome.ok) return toErrorResponse(toOAuthError(outcome.error), crossOriginHeaders);
-    return new Response(JSON.stringify(outcome.value satisfies TokenAnswer), {
+    if (!outcome.ok) return toErrorAnswer(toOAuthError(outcome.error), crossOriginHeaders);
+    return {
       status: 200,
       headers: tokenHeaders,
-    });
+      body: JSON.stringify(outcome.value satisfies TokenAnswer),
+    };
   });
-};
+}
 
-/** The form of a token, revocation or introspection request, read and checked in form. */
-export async function readForm(request: Request): Promise<Result<Parameters, OAuthErrorAnswer>> {
-  let body: Uint8Array;
-  try {
-    body = await readBody(request, MAX_TOKEN_REQUEST_BYTES);
-  } catch (error) {
-    if (!(error instanceof BodyTooLarge)) throw error;
-    return err(oauthError('invalid_request', error.message, { status: 413 }));
-  }
-  const { url, headers } = request;
-  const question = url.indexOf('?');
+/** An endpoint that takes a form any origin may send. */
+export function formEndpoint(path: string, answer: MachineEndpoint['answer']): MachineEndpoint {
+  return {
+    path,
+    maxBodyBytes: MAX_TOKEN_REQUEST_BYTES,
+    answer,
+    tooLarge: (message) =>
+      toErrorAnswer(oauthError('invalid_request', message, { status: 413 }), crossOriginHeaders),
+  };
+}
+
+/** The form of a token, revocation or introspection request, checked in form. */
+export function readForm(asked: MachineRequest): Result<Parameters, OAuthErrorAnswer> {
+  const question = asked.path.indexOf('?');
+  const { buffer, byteOffset, byteLength } = asked.body;
   return readFormRequest({
-    contentType: headers.get('content-type'),
-    query: question < 0 ? '' : url.slice(question),
-    body: Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString('utf8'),
+    contentType: asked.header('content-type'),
+    query: question < 0 ? '' : asked.path.slice(question),
+    body: Buffer.from(buffer, byteOffset, byteLength).toString('utf8'),
   });
 }
 
