@@ -9,6 +9,9 @@ import { type GroupCommit, groupCommit, isConnectionLoss } from '#lib/platform/g
 /** Why a credential is over (the closed list of `credential.end_cause`). */
 export type EndCause = 'expired' | 'task completed' | 'rotated' | 'revoked' | 'reused' | 'superseded';
 
+/** What ends: a family is named by its id, an access token by the digest of its bytes. */
+type Kind = 'family' | 'token';
+
 type EndRow = {
   n: number;
   /** The event that is written if this row's statement is what ended something. */
@@ -16,8 +19,7 @@ type EndRow = {
   at: string;
   until: string;
   cause: EndCause;
-  family_id: string | null;
-  token_digest: string | null;
+  key: string;
   /** Only this client's credentials; null for the installation's own decision. */
   client_id: string | null;
 };
@@ -43,13 +45,12 @@ export async function endFamily(
   },
 ): Promise<boolean> {
   const now = ctx.clock.now();
-  return run(ctx, {
+  return run(ctx, 'family', {
     row: {
       at: now.toISOString(),
       until: addSeconds(now, longestTokenSeconds + 60).toISOString(),
       cause: input.cause,
-      family_id: input.familyId,
-      token_digest: null,
+      key: input.familyId,
       client_id: input.clientId ?? null,
     },
     ended: toEventRow(ctx, {
@@ -78,13 +79,12 @@ export async function endAccessToken(
   },
 ): Promise<boolean> {
   const now = ctx.clock.now();
-  return run(ctx, {
+  return run(ctx, 'token', {
     row: {
       at: now.toISOString(),
       until: addSeconds(now, longestTokenSeconds + 60).toISOString(),
       cause: input.cause,
-      family_id: null,
-      token_digest: input.tokenDigest,
+      key: input.tokenDigest,
       client_id: input.clientId,
     },
     ended: toEventRow(ctx, {
@@ -99,74 +99,82 @@ export async function endAccessToken(
   });
 }
 
-async function run(ctx: Ctx, waiting: Waiting): Promise<boolean> {
+async function run(ctx: Ctx, kind: Kind, waiting: Waiting): Promise<boolean> {
   try {
-    return (await enderOf(ctx.db)(waiting)).ended;
+    return (await enderOf(ctx.db, kind)(waiting)).ended;
   } catch (error) {
     // Ending twice is ending once: whoever asked asks again.
     throw new Unavailable('It is not known whether this was ended. Ask again.', {}, { cause: error });
   }
 }
 
-const enders = new WeakMap<Db, GroupCommit<Waiting, Ended>>();
+type Ender = GroupCommit<Waiting, Ended>;
+const enders = new WeakMap<Db, Record<Kind, Ender>>();
 
-function enderOf(db: Db): GroupCommit<Waiting, Ended> {
-  let ender = enders.get(db);
-  if (!ender) {
-    ender = groupCommit<Waiting, Ended>({
-      maxRows: 64,
-      // One at a time: batches of one server would only queue behind each other's lock on its feed.
-      maxInFlight: 1,
-      isOutcomeUnknown: isConnectionLoss,
-      async run(batch) {
-        const { rows } = await db.hot.query<{ n: number }>({
-          ...endSql,
-          values: [
-            JSON.stringify(batch.map(({ row, ended }, n) => ({ ...row, n, event_id: ended.id }))),
-            JSON.stringify(batch.flatMap(({ ended, events }) => [ended, ...events])),
-            batch.flatMap(({ events }) => events.map((event) => event.id)),
-          ],
-        });
-        const ended = new Set(rows.map((row) => row.n));
-        return batch.map((_, n) => ({ ended: ended.has(n) }));
-      },
-    });
-    enders.set(db, ender);
+function enderOf(db: Db, kind: Kind): Ender {
+  let known = enders.get(db);
+  if (!known) {
+    known = { family: createEnder(db, 'family'), token: createEnder(db, 'token') };
+    enders.set(db, known);
   }
-  return ender;
+  return known[kind];
 }
 
-/**
- * Families and single tokens, their cascade, their events and one feed entry a server, in one statement. Tokens that
- * have expired need no end and get none.
- */
-const endSql = {
-  name: 'credentials.end',
-  text: `WITH input AS MATERIALIZED (
-  SELECT * FROM jsonb_to_recordset($1::jsonb) AS i(
-    n int, event_id text, at timestamptz, until timestamptz, cause text, family_id text, token_digest text, client_id text)
-),
-family AS (
+function createEnder(db: Db, kind: Kind): Ender {
+  const sql = { name: `credentials.end.${kind}`, text: endSql(kind) };
+  return groupCommit<Waiting, Ended>({
+    maxRows: 64,
+    // One at a time: batches of one server would only queue behind each other's lock on its feed.
+    maxInFlight: 1,
+    isOutcomeUnknown: isConnectionLoss,
+    async run(batch) {
+      const { rows } = await db.hot.query<{ n: number }>({
+        ...sql,
+        values: [
+          JSON.stringify(batch.map(({ row, ended }, n) => ({ ...row, n, event_id: ended.id }))),
+          JSON.stringify(batch.flatMap(({ ended, events }) => [ended, ...events])),
+          batch.flatMap(({ events }) => events.map((event) => event.id)),
+        ],
+      });
+      const ended = new Set(rows.map((row) => row.n));
+      return batch.map((_, n) => ({ ended: ended.has(n) }));
+    },
+  });
+}
+
+/** Each ends its rows and answers `done`. Tokens that have expired need no end and get none. */
+const ending: Record<Kind, { sql: string; entryMember: 'tokenIds' | 'families' }> = {
+  family: {
+    entryMember: 'families',
+    sql: `done AS (
   UPDATE refresh_family f SET state = 'ended', end_cause = i.cause, ended_at = i.at FROM input i
-   WHERE f.id = i.family_id AND f.state <> 'ended' AND (i.client_id IS NULL OR f.client_id = i.client_id)
+   WHERE f.id = i.key AND f.state <> 'ended' AND (i.client_id IS NULL OR f.client_id = i.client_id)
   RETURNING f.id, f.server_id, i.n, i.event_id, i.at, i.cause
 ),
 cascaded AS (
-  UPDATE credential c SET ended_at = f.at, end_cause = f.cause FROM family f
+  UPDATE credential c SET ended_at = f.at, end_cause = f.cause FROM done f
    WHERE c.family_id = f.id AND c.ended_at IS NULL AND c.expires_at > f.at
-),
-token AS (
+)`,
+  },
+  token: {
+    entryMember: 'tokenIds',
+    sql: `done AS (
   UPDATE credential c SET ended_at = i.at, end_cause = i.cause FROM input i
-   WHERE c.token_digest = i.token_digest AND c.client_id = i.client_id AND c.ended_at IS NULL AND c.expires_at > i.at
+   WHERE c.token_digest = i.key AND c.client_id = i.client_id AND c.ended_at IS NULL AND c.expires_at > i.at
   RETURNING c.id, c.server_id, i.n, i.event_id
+)`,
+  },
+};
+
+/** What ends, its cascade, its events and one feed entry a server, in one statement. */
+function endSql(kind: Kind): string {
+  const { sql, entryMember } = ending[kind];
+  return `WITH input AS MATERIALIZED (
+  SELECT * FROM json_to_recordset($1::json) AS i(
+    n int, event_id text, at timestamptz, until timestamptz, cause text, key text, client_id text)
 ),
-done AS MATERIALIZED (SELECT n, event_id FROM family UNION SELECT n, event_id FROM token),
-touched AS (
-  SELECT server_id, jsonb_agg(DISTINCT id) FILTER (WHERE what = 'token') AS tokens,
-         jsonb_agg(DISTINCT id) FILTER (WHERE what = 'family') AS families
-    FROM (SELECT server_id, id, 'token' AS what FROM token UNION ALL SELECT server_id, id, 'family' FROM family) all_ended
-   GROUP BY server_id
-),
+${sql},
+touched AS (SELECT server_id, jsonb_agg(id) AS ids FROM done GROUP BY server_id),
 head AS (
   INSERT INTO feed_head AS h (server_id, sequence) SELECT server_id, 1 FROM touched ORDER BY server_id
   ON CONFLICT (server_id) DO UPDATE SET sequence = h.sequence + 1
@@ -175,14 +183,14 @@ head AS (
 entry AS (
   INSERT INTO feed_entry (server_id, sequence, kind, subject, value, committed_at, expires_at)
   SELECT h.server_id, h.sequence, 'credentials.ended', 'credentials',
-         jsonb_build_object('kind', 'credentials.ended', 'tokenIds', coalesce(t.tokens, '[]'), 'families',
-           coalesce(t.families, '[]'), 'untilMs', (extract(epoch FROM (SELECT max(until) FROM input)) * 1000)::bigint),
-         (SELECT max(at) FROM input), (SELECT max(until) FROM input)
-    FROM head h JOIN touched t USING (server_id)
+         jsonb_build_object('kind', 'credentials.ended', 'tokenIds', '[]'::jsonb, 'families', '[]'::jsonb,
+           '${entryMember}', t.ids, 'untilMs', (extract(epoch FROM latest.until) * 1000)::bigint),
+         latest.at, latest.until
+    FROM head h JOIN touched t USING (server_id), (SELECT max(at) AS at, max(until) AS until FROM input) latest
 ),
 told AS MATERIALIZED (SELECT pg_notify('${feedChannels.credentials}', server_id) FROM head),
 event AS (
   ${insertEvents('$2', 'WHERE e.id IN (SELECT event_id FROM done) OR e.id = ANY ($3)')}
 )
-SELECT done.n, (SELECT count(*) FROM told) AS told FROM done`,
-};
+SELECT done.n, (SELECT count(*) FROM told) AS told FROM done`;
+}
