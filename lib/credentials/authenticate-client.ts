@@ -1,7 +1,7 @@
 import { checkClientAssertion, readAssertedClientId } from '#lib/oauth/client-assertion.ts';
 import { type PresentedClient, requireRegisteredMethod } from '#lib/oauth/client-authentication.ts';
 import type { TokenEndpointAuthMethod } from '#lib/oauth/client-metadata.ts';
-import { equalInConstantTime, sha256 } from '#lib/platform/crypto.ts';
+import { matchesDigest, sha256 } from '#lib/platform/crypto.ts';
 import type { Ctx } from '#lib/platform/ctx.ts';
 import { err, ok, type Result } from '#lib/platform/result.ts';
 import type { RefusedParty } from './grant-outcome.ts';
@@ -48,8 +48,9 @@ export async function authenticateClient(
       return ok({ standing, proved: false, spend: nothing });
     case 'client_secret_basic':
     case 'client_secret_post': {
-      const matches = equalInConstantTime(sha256(presented.clientSecret), client.secretDigest ?? '');
-      if (!matches || !client.secretDigest) return refuse('wrong secret', 'The client secret is not right.');
+      if (!matchesDigest(presented.clientSecret, client.secretDigest ?? '')) {
+        return refuse('wrong secret', 'The client secret is not right.');
+      }
       if (client.secretExpiresAt && client.secretExpiresAt <= ctx.clock.now()) {
         return refuse('secret expired', 'The client secret has expired. Register again.');
       }

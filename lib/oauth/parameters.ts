@@ -53,6 +53,8 @@ export function readParameters(
 
 /** One form-encoded text decoded, or null when it is not well-formed. */
 export function decodeFormText(encoded: string): string | null {
+  // Most values, tokens among them, stand for themselves.
+  if (/^[\w.~!*'()-]*$/.test(encoded)) return encoded;
   if (!encoded.isWellFormed()) return null;
   try {
     return decodeURIComponent(encoded.replaceAll('+', ' '));

@@ -35,6 +35,13 @@ export function equalInConstantTime(a: string, b: string): boolean {
   return timingSafeEqual(left, right);
 }
 
+/** Whether this is the value behind a stored `sha256` digest, in time that does not depend on the digest. */
+export function matchesDigest(value: string, digest: string): boolean {
+  const expected = Buffer.from(digest, 'base64url');
+  const actual = hash('sha256', value, 'buffer');
+  return expected.length === actual.length && timingSafeEqual(actual, expected);
+}
+
 /** `count` random bytes. */
 export function newRandomBytes(count: number): Buffer {
   return randomBytes(count);
