@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { type BenchRow, round } from './row.ts';
 
-const rounds = 20;
+const rounds = 40;
 const callsPerRound = 200;
 const warmUpCalls = 2_000;
 const guardPort = 4150;

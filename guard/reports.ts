@@ -3,8 +3,11 @@ import { guardPaths, messageTypes, parseReportReceipt } from './protocol.ts';
 import { type RecordFacts, type Spool, SpoolFull } from './spool.ts';
 
 const reportEveryMs = 1_000;
-/** Well below what a report may hold: signing one must not keep a call waiting. */
-const maxRecords = 200;
+/** Records of one report: few, since a call that comes while one is written and signed waits for that. */
+const recordsOfReport = 20;
+/** Above this many waiting records reports are long: to keep up is worth more than a millisecond. */
+const hurryAbove = 2_000;
+const recordsInHurry = 200;
 const anonymousWindowMs = 60_000;
 const maxAnonymousKinds = 1_000;
 
@@ -98,8 +101,9 @@ export class Reporter {
 
   async #sendAll(): Promise<void> {
     try {
-      while (this.#spool.hasUnaccepted()) {
-        const records = this.#spool.unaccepted(maxRecords);
+      while (this.#spool.backlog > 0) {
+        const limit = this.#spool.backlog > hurryAbove ? recordsInHurry : recordsOfReport;
+        const records = this.#spool.unaccepted(limit);
         if (records.length === 0) return;
         const report = await this.#gate.sign(messageTypes.report, { records });
         const { acceptedThrough } = parseReportReceipt(await this.#gate.post(guardPaths.reports, { report }));

@@ -111,8 +111,9 @@ export class Spool {
     return records;
   }
 
-  hasUnaccepted(): boolean {
-    return this.#lastNumber > this.#acceptedThrough;
+  /** How many records the gate has not accepted. */
+  get backlog(): number {
+    return this.#lastNumber - this.#acceptedThrough;
   }
 
   /** The gate keeps everything up to this number; segments that hold nothing newer go, save the last. */
@@ -216,12 +217,12 @@ export class Spool {
 
 /** Texts of clients without what databases refuse: U+0000 and halves of surrogate pairs. */
 function withCleanTexts<T extends object>(facts: T): T {
-  return Object.fromEntries(
-    Object.entries(facts).map(([name, value]) => [
-      name,
-      typeof value === 'string' ? cleanText(value) : value,
-    ]),
-  ) as T;
+  const clean = { ...facts } as Record<string, unknown>;
+  for (const name in clean) {
+    const value = clean[name];
+    if (typeof value === 'string') clean[name] = cleanText(value);
+  }
+  return clean as T;
 }
 
 function cleanText(text: string): string {
