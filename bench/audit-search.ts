@@ -150,9 +150,8 @@ async function seed(superuserUrl: string): Promise<void> {
          'credential', 'crd_' || n, 'agt_' || n * 6151 % 2000, 'client_' || n * 4909 % 5000, 'srv_' || n * 31 % 40, 'tool_' || n * 17 % 200,
          CASE WHEN n % 12 = 9 THEN 'req_' || n * 13 % 20000 END, '{}', '127.0.0.1', 'trc_' || lpad(to_hex(n * 3), 32, '0'),
          CASE WHEN n % 100 = 0 THEN 'incident' || n % 5000 * 1 ELSE '' END, '{"a":1}', 'x',
-         array_to_tsvector(string_to_array(regexp_replace(replace(k.kind, '.', ' ') || ' person' || n * 7919 % 300 || ' crd ' || n
-           || ' agt ' || n * 6151 % 2000 || ' client ' || n * 4909 % 5000 || ' tool ' || n * 17 % 200 || ' trc '
-           || lpad(to_hex(n * 3), 32, '0') || CASE WHEN n % 100 = 0 THEN ' incident' || n % 5000 ELSE '' END, ' +', ' ', 'g'), ' '))
+         array_to_tsvector(string_to_array(regexp_replace(replace(k.kind, '.', ' ') || ' person' || n * 7919 % 300 || ' tool '
+           || n * 17 % 200 || CASE WHEN n % 100 = 0 THEN ' incident' || n % 5000 ELSE '' END, ' +', ' ', 'g'), ' '))
        FROM generate_series(1, $1::bigint) n, LATERAL (SELECT (${kinds})[1 + n * 7 % 12] AS kind) k`,
       [events],
     );

@@ -87,5 +87,4 @@ export function wordsQuery(terms: readonly string[]): string | null {
   return parts.length > 0 ? parts.join(' & ') : null;
 }
 
-export const idPattern = /^[a-z]{2,6}_[0-9a-f]{32}$/;
 export const requestNumberPattern = /^CS-([1-9][0-9]{0,8})$/i;

@@ -132,6 +132,21 @@ describe('searching history', () => {
     }
   });
 
+  test('the id of an HTTP request, shown with an error, finds what that request did; a foreign id its words', async () => {
+    await using own = await createTestDatabase();
+    const asked = { ...testCtx(own.db), traceId: newId('trace') };
+    const clientId = 'https://client.example/oauth/metadata.json';
+    const row = toEventRow(asked, { kind: 'client.register', subjectId: clientId, clientId });
+    await own.db.hot.query(insertEvents('$1'), [JSON.stringify([row])]);
+    const found = async (q: string) =>
+      (await searchEvents({ ...auditor, db: own.db }, query({ q }), { limit: 10 })).items.map(
+        (item) => item.id,
+      );
+    expect(await found(asked.traceId)).toEqual([row.id]);
+    expect(await found(newId('trace'))).toEqual([]);
+    expect(await found('client.example')).toEqual([row.id]);
+  });
+
   test('no text of a person keeps its event from being written, or from being found', async () => {
     const texts = [
       // An odd unit first: any cut by units would halve one of the letters that take two.

@@ -8,10 +8,10 @@ import {
   type FacetName,
   facetColumns,
   facetNames,
-  idPattern,
   requestNumberPattern,
   wordsQuery,
 } from './event-query.ts';
+import { idPattern } from './words.ts';
 
 /** One line of history in a list. */
 export type EventLine = {
@@ -101,6 +101,18 @@ async function planSearch(
   return { conditions, branches, values: values.list };
 }
 
+/** Columns an id can stand in; each has an index. */
+const idColumns = [
+  'id',
+  'subject_id',
+  'actor_id',
+  'agent_id',
+  'client_id',
+  'server_id',
+  'request_ref',
+  'trace_id',
+];
+
 const resolvedPerTable = 50;
 const maxTextBranches = 6;
 
@@ -113,12 +125,7 @@ async function textBranches(ctx: Pick<Ctx, 'db'>, q: string, values: Values): Pr
   const only = terms.length === 1 ? (terms[0] as string) : null;
   if (only && idPattern.test(only)) {
     const id = values.add(only);
-    const columns = ['id', 'subject_id', 'actor_id', 'agent_id', 'client_id', 'server_id', 'request_ref'];
-    const trace = wordsQuery([only]);
-    return [
-      ...columns.map((column) => `${column} = ${id}`),
-      ...(trace ? [`words @@ ${values.add(trace)}::tsquery`] : []),
-    ];
+    return idColumns.map((column) => `${column} = ${id}`);
   }
   const number = only ? requestNumberPattern.exec(only)?.[1] : undefined;
   if (number) {

@@ -11,3 +11,6 @@ const word = /[\p{L}\p{N}]{1,200}/gu;
 export function splitWords(text: string): string[] {
   return text.toLowerCase().match(word) ?? [];
 }
+
+/** An id of ours as a whole. */
+export const idPattern = /^[a-z]{2,6}_[0-9a-f]{32}$/;
