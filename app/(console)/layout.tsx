@@ -1,16 +1,25 @@
 import { cookies } from 'next/headers';
 import type { ReactNode } from 'react';
+import { IssuanceBanner } from '#components/console/issuance-banner.tsx';
 import { Shell } from '#components/console/shell.tsx';
 import { parseTheme, THEME_COOKIE } from '#components/console/theme.ts';
+import { hasRole } from '#lib/access/require.ts';
 import { readBadges } from '#lib/approvals/read-requests.ts';
+import { readIssuance } from '#lib/revocation/resume-issuance.ts';
 import { requireSignedIn } from '../page-context.ts';
+import { resumeIssuance } from './actions.ts';
 
 /** The frame around every page for people who are signed in. Each page asks for its own roles. */
 export default async function ConsoleLayout({ children }: { children: ReactNode }) {
   const [{ ctx, viewer }, requestCookies] = await Promise.all([requireSignedIn(), cookies()]);
-  const badges = await readBadges(ctx);
+  const hasAnyRole = ctx.actor.roles.length > 0;
+  const [badges, issuance] = await Promise.all([readBadges(ctx), hasAnyRole ? readIssuance(ctx) : null]);
   return (
     <Shell viewer={{ ...viewer, badges }} theme={parseTheme(requestCookies.get(THEME_COOKIE)?.value)}>
+      <IssuanceBanner
+        stopped={issuance?.stoppedAt ? { at: issuance.stoppedAt, reason: issuance.reason } : null}
+        resume={hasRole(ctx.actor, 'admin') ? resumeIssuance : null}
+      />
       {children}
     </Shell>
   );

@@ -51,7 +51,7 @@ export async function* exportEvents(ctx: Ctx, query: EventQuery): AsyncGenerator
     const page = await searchEvents(ctx, query, { limit: pageRows, cursor });
     if (page.items.length === 0) return;
     const ids = page.items.map((item) => item.id);
-    const { rows } = await ctx.db.hot.query<{ event: Exported; position: string | null }>(
+    const { rows } = await ctx.db.search.query<{ event: Exported; position: string | null }>(
       `SELECT to_jsonb(e) - 'words' - 'arrival' AS event, l.sequence::text AS position
          FROM audit_event e LEFT JOIN audit_leaf l ON l.event_id = e.id WHERE e.id = ANY ($1)`,
       [ids],

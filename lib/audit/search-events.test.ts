@@ -147,6 +147,12 @@ describe('searching history', () => {
     expect(await found('client.example')).toEqual([row.id]);
   });
 
+  test('a search is planned for its own words: a plan for any words reads half the log for a rare one', async () => {
+    const modeOf = async (door: 'hot' | 'search') =>
+      (await reading[door].query("SELECT current_setting('plan_cache_mode') AS mode")).rows[0].mode;
+    expect([await modeOf('search'), await modeOf('hot')]).toEqual(['auto', 'force_generic_plan']);
+  });
+
   test('no text of a person keeps its event from being written, or from being found', async () => {
     const texts = [
       // An odd unit first: any cut by units would halve one of the letters that take two.

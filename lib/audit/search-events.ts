@@ -247,7 +247,7 @@ export async function searchEvents(
     keyset = `(at, id) ${direction === 'older' ? '<' : '>'} ($${values.length - 1}, $${values.length})`;
   }
   const rows = await runSearch<LineRow>(
-    ctx.db.hot,
+    ctx.db.search,
     `SELECT h.*, a.name AS agent_name, s.name AS server_name
        FROM (${hitsSql(plan, lineColumns, limit + 1, direction, keyset)}) h
        LEFT JOIN agent a ON a.id = h.agent_id LEFT JOIN mcp_server s ON s.id = h.server_id
@@ -327,7 +327,7 @@ export async function summariseEvents(ctx: Ctx, query: EventQuery): Promise<Even
     buckets: number[] | null;
     facets: { facet: FacetSummary; value: string; name: string | null; count: number }[] | null;
   }>(
-    ctx.db.hot,
+    ctx.db.search,
     `WITH hits AS MATERIALIZED (${hitsSql(plan, summaryColumns, countedEvents + 1, 'older', null)}),
       span AS (SELECT min(at) AS first, max(at) AS last, count(*)::int AS total FROM hits),
       buckets AS (
@@ -350,7 +350,7 @@ export async function summariseEvents(ctx: Ctx, query: EventQuery): Promise<Even
     if (query[facet].length === 0) continue;
     const wider = await planSearch(ctx, query, scope, facet);
     const rows = await runSearch<{ value: string; name: string | null; count: number }>(
-      ctx.db.hot,
+      ctx.db.search,
       `WITH hits AS MATERIALIZED (${hitsSql(wider, summaryColumns, countedEvents + 1, 'older', null)})
        ${facetCountsSql([facet])}`,
       wider.values,

@@ -9,15 +9,19 @@ export type Tx = Prisma.TransactionClient;
 
 /**
  * The doors to PostgreSQL. `prisma` for reads and console transitions; `hot` for prepared single statements and
- * group commit; `emergency` is a small reserve used only by suspend and revoke, so that no flood can take it.
+ * group commit; `search` for questions to the history, each planned for its own values; `emergency` is a small reserve
+ * used only by suspend and revoke, so that no flood can take it.
  */
 export type Db = {
   readonly prisma: PrismaClient;
   readonly hot: pg.Pool;
+  readonly search: pg.Pool;
   readonly emergency: PrismaClient;
   readonly url: string;
   close(): Promise<void>;
 };
+
+const maxSearches = 4;
 
 export type PoolSizes = { prisma: number; hot: number; emergency: number };
 
@@ -66,15 +70,24 @@ export function openDb(url: string, sizes: PoolSizes, options: { omitSecrets?: b
     options: '-c plan_cache_mode=force_generic_plan -c join_collapse_limit=1',
     max: sizes.hot,
   });
+  // A word that stands in five rows of five million and one that stands in every second want different plans. Few at a
+  // time: a search reads much, and whoever searches a lot must not keep everybody's pages waiting.
+  const search = new pg.Pool({
+    ...settings,
+    statement_timeout: 5_000,
+    query_timeout: 6_000,
+    max: maxSearches,
+  });
   // An idle connection that dies (PostgreSQL restarted) must not end the process; the next query reports it.
-  hot.on('error', () => {});
+  for (const pool of [hot, search]) pool.on('error', () => {});
   return {
     prisma,
     hot,
+    search,
     emergency,
     url,
     async close() {
-      await Promise.allSettled([prisma.$disconnect(), emergency.$disconnect(), hot.end()]);
+      await Promise.allSettled([prisma.$disconnect(), emergency.$disconnect(), hot.end(), search.end()]);
     },
   };
 }

@@ -100,6 +100,17 @@ describe('issuance stopped by a guard', () => {
     expect(told?.body).toMatch(/The guard one has seen a newer history/);
   });
 
+  test('everybody with a role may know that it is stopped; why, only those who see all agents', async () => {
+    await testify({ generation: 1 });
+    const stoppedAt = clock.now().toISOString();
+    expect(await readIssuance(as(personActor('per_o', ['owner'])))).toEqual({ stoppedAt, reason: '' });
+    expect(await readIssuance(as(personActor('per_u', ['auditor'])))).toEqual({
+      stoppedAt,
+      reason: expect.stringContaining('The guard one has seen a newer history'),
+    });
+    await expect(readIssuance(as(personActor('per_n', [])))).rejects.toMatchObject({ code: 'forbidden' });
+  });
+
   test.each([
     ['nobody', anonymous, 'unauthenticated'],
     ['an owner', personActor('per_o', ['owner']), 'forbidden'],

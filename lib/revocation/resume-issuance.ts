@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { requireRole } from '#lib/access/require.ts';
+import { hasRole, requireRole } from '#lib/access/require.ts';
 import { appendFeedEntry } from '#lib/agents/feed.ts';
 import { recordEvent } from '#lib/audit/record.ts';
 import { readPublishedJwks } from '#lib/credentials/signing-keys.ts';
@@ -17,12 +17,16 @@ export const resumeIssuanceInput = z.strictObject({
 
 export type Issuance = { stoppedAt: string; reason: string } | { stoppedAt: null };
 
-/** Whether tokens may be issued at all, and why not. For everyone who sees all agents. */
+/** Whether tokens may be issued at all, and why not; the reason, which names a guard, for those who see all agents. */
 export async function readIssuance(ctx: Ctx): Promise<Issuance> {
-  requireRole(ctx, 'admin', 'auditor', 'approver');
+  requireRole(ctx, 'admin', 'auditor', 'approver', 'owner');
   const row = await ctx.db.prisma.installation.findUnique({ where: { id: 1 } });
   if (!row?.issuanceStoppedAt) return { stoppedAt: null };
-  return { stoppedAt: row.issuanceStoppedAt.toISOString(), reason: row.issuanceStoppedReason ?? '' };
+  const seesAll = hasRole(ctx.actor, 'admin', 'auditor', 'approver');
+  return {
+    stoppedAt: row.issuanceStoppedAt.toISOString(),
+    reason: seesAll ? (row.issuanceStoppedReason ?? '') : '',
+  };
 }
 
 /**
@@ -68,6 +72,7 @@ export async function resumeIssuance(
       { subject: 'token' },
     );
     await notifyChange(tx, 'keys', 'token');
+    await notifyChange(tx, 'issuance', 'installation');
   });
   return { resumedAt: now.toISOString() };
 }

@@ -122,6 +122,7 @@ async function stopIssuance(
     },
   );
   await tx.$executeRawUnsafe(insertEvents('$1'), JSON.stringify([row]));
+  await notifyChange(tx, 'issuance', 'installation');
   await notify(tx, ctx, {
     personIds: await listAdminIds(tx, ctx),
     kind: 'installation.issuance_stop',
