@@ -11,7 +11,7 @@ import {
   requestNumberPattern,
   wordsQuery,
 } from './event-query.ts';
-import { idPattern } from './words.ts';
+import { idPattern, splitWords } from './words.ts';
 
 /** One line of history in a list. */
 export type EventLine = {
@@ -65,8 +65,13 @@ export async function eventScope(ctx: Pick<Ctx, 'actor' | 'db'>): Promise<EventS
   return { all: false, agentIds: rows.map((row) => row.id) };
 }
 
+/**
+ * One thing a search can mean. Of something rare all hits are found first and ordered afterwards; of anything else
+ * PostgreSQL may walk back in time until the page is full.
+ */
+type Branch = { condition: string; isRare?: boolean };
 /** A search made ready: conditions every hit meets, and branches of which it meets one. */
-type Plan = { conditions: string[]; branches: string[]; values: unknown[] };
+type Plan = { conditions: string[]; branches: Branch[]; values: unknown[] };
 
 class Values {
   readonly list: unknown[] = [];
@@ -97,7 +102,7 @@ async function planSearch(
   }
   if (query.from) conditions.push(`at >= ${values.add(query.from)}`);
   if (query.to) conditions.push(`at < ${values.add(query.to)}`);
-  const branches = query.q === '' ? ['true'] : await textBranches(ctx, query.q, values);
+  const branches = query.q === '' ? [{ condition: 'true' }] : await textBranches(ctx, query.q, values);
   return { conditions, branches, values: values.list };
 }
 
@@ -120,12 +125,12 @@ const maxTextBranches = 6;
  * What free text can mean, each alternative answerable from an index: words of the log, an id in any column, or names,
  * which are looked up in the small tables they live in. No pattern is ever matched against the log itself.
  */
-async function textBranches(ctx: Pick<Ctx, 'db'>, q: string, values: Values): Promise<string[]> {
+async function textBranches(ctx: Pick<Ctx, 'db'>, q: string, values: Values): Promise<Branch[]> {
   const terms = q.split(/\s+/).slice(0, 8);
   const only = terms.length === 1 ? (terms[0] as string) : null;
   if (only && idPattern.test(only)) {
     const id = values.add(only);
-    return idColumns.map((column) => `${column} = ${id}`);
+    return idColumns.map((column) => ({ condition: `${column} = ${id}` }));
   }
   const number = only ? requestNumberPattern.exec(only)?.[1] : undefined;
   if (number) {
@@ -133,25 +138,45 @@ async function textBranches(ctx: Pick<Ctx, 'db'>, q: string, values: Values): Pr
       'SELECT id FROM registration_request WHERE number = $1',
       [Number(number)],
     );
-    return [`request_ref = ${values.add(rows[0]?.id ?? '')}`];
+    return [{ condition: `request_ref = ${values.add(rows[0]?.id ?? '')}` }];
   }
-  const branches: string[] = [];
+  const branches: Branch[] = [];
   const words = wordsQuery(terms);
-  if (words) branches.push(`words @@ ${values.add(words)}::tsquery`);
+  if (words) {
+    branches.push({
+      condition: `words @@ ${values.add(words)}::tsquery`,
+      isRare: await hasRareWord(ctx, terms.flatMap(splitWords)),
+    });
+  }
   // The whole text as one name, then each word as a name with the others as words of the log.
   const candidates = [q, ...(terms.length > 1 ? terms.filter((term) => term.length >= 3) : [])];
   const found = await resolveNames(ctx, candidates);
   for (const { text, column, ids } of found) {
     if (branches.length >= maxTextBranches) break;
     const rest = text === q ? null : wordsQuery(terms.filter((term) => term !== text));
-    branches.push(
-      [
-        `${column} = ANY (${values.add(ids)})`,
-        ...(rest ? [`words @@ ${values.add(rest)}::tsquery`] : []),
-      ].join(' AND '),
-    );
+    const condition = [
+      `${column} = ANY (${values.add(ids)})`,
+      ...(rest ? [`words @@ ${values.add(rest)}::tsquery`] : []),
+    ].join(' AND ');
+    branches.push({ condition });
   }
-  return branches.length > 0 ? branches : ['false'];
+  return branches.length > 0 ? branches : [{ condition: 'false' }];
+}
+
+/**
+ * Whether one of the words begins none of those that PostgreSQL's statistics name as common. It takes the beginning of
+ * a word to stand in half a percent of all events at the least, and would look for five rows by reading millions.
+ */
+async function hasRareWord(ctx: Pick<Ctx, 'db'>, words: readonly string[]): Promise<boolean> {
+  const { rows } = await ctx.db.search.query<{ rare: boolean }>(
+    `SELECT EXISTS (
+       SELECT 1 FROM unnest($1::text[]) AS w(word) WHERE NOT EXISTS (
+         SELECT 1 FROM pg_stats s, unnest(s.most_common_elems::text::text[]) AS common
+          WHERE s.schemaname = 'public' AND s.tablename = 'audit_event' AND s.attname = 'words'
+            AND starts_with(common, w.word))) AS rare`,
+    [words],
+  );
+  return rows[0]?.rare ?? true;
 }
 
 async function resolveNames(
@@ -186,13 +211,15 @@ function hitsSql(
   keyset: string | null,
 ): string {
   const order = direction === 'older' ? 'at DESC, id DESC' : 'at, id';
-  const branch = (condition: string) => {
+  // No index has this order, so none is walked for it.
+  const orderAfterwards = order.replace('at', "at + interval '0'");
+  const branch = ({ condition, isRare }: Branch) => {
     const all = [
       ...plan.conditions,
       ...(keyset ? [keyset] : []),
       ...(condition === 'true' ? [] : [`(${condition})`]),
     ];
-    return `(SELECT ${columns} FROM audit_event ${all.length > 0 ? `WHERE ${all.join(' AND ')}` : ''} ORDER BY ${order} LIMIT ${limit})`;
+    return `(SELECT ${columns} FROM audit_event ${all.length > 0 ? `WHERE ${all.join(' AND ')}` : ''} ORDER BY ${isRare ? orderAfterwards : order} LIMIT ${limit})`;
   };
   const hits = plan.branches.map(branch).join(' UNION ');
   return plan.branches.length === 1 ? hits : `(SELECT * FROM (${hits}) u ORDER BY ${order} LIMIT ${limit})`;
