@@ -7,7 +7,9 @@ import { Agent, request } from 'node:http';
  */
 type Target = { url: string; headers: Record<string, string> };
 
-const counts = new Map<string, number>();
+/** How many readers have a message. Heartbeats differ from guard to guard and are forgotten after two broadcasts. */
+let counts = new Map<string, number>();
+let countsBefore = new Map<string, number>();
 const nowMs = () => performance.timeOrigin + performance.now();
 
 process.once('message', ({ targets }: { targets: Target[] }) => {
@@ -24,10 +26,12 @@ process.once('message', ({ targets }: { targets: Target[] }) => {
         const messages = (rest + chunk).split('\n\n');
         rest = messages.pop() ?? '';
         for (const text of messages) {
-          const count = (counts.get(text) ?? 0) + 1;
+          const count = (counts.get(text) ?? countsBefore.get(text) ?? 0) + 1;
           counts.set(text, count);
           if (count === targets.length) {
-            counts.clear();
+            // The next broadcast may have reached some of them already.
+            countsBefore = counts;
+            counts = new Map();
             process.send?.({ text, lastAtMs: nowMs() });
           }
         }
