@@ -429,6 +429,8 @@ describe('claiming', () => {
     });
     for (const bad of [
       `${handle}A`,
+      // The same bytes, spelled otherwise.
+      `${handle}=`,
       handle.slice(0, -2),
       'v1.',
       'x',

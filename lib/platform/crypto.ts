@@ -97,6 +97,8 @@ export function openVault(keyEncryptionKey: Uint8Array): Vault {
       const [version, encoded] = sealed.split('.');
       if (version !== sealVersion || !encoded) throw new TypeError('sealed value of an unknown version');
       const bytes = Buffer.from(encoded, 'base64url');
+      // One spelling of each sealed value: who counts uses by its text must not be shown the same one twice.
+      if (bytes.toString('base64url') !== encoded) throw new TypeError('sealed value in another spelling');
       const decipher = createDecipheriv('aes-256-gcm', sealingKey, bytes.subarray(0, 12));
       decipher.setAAD(Buffer.from(`${sealVersion}:${rowId}`));
       decipher.setAuthTag(bytes.subarray(12, 28));
