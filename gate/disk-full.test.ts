@@ -25,7 +25,7 @@ const tokens: Record<string, string> = {};
 const system = () => ctxOf(gate.running.gate, { actor: systemActor('test') });
 
 beforeAll(async () => {
-  gate = await startTestGate(42040);
+  gate = await startTestGate(27040);
   client = tokenClient(gate);
   world = await buildRequestsWorld(gate.database.db);
   await ensureSigningKeys(system());

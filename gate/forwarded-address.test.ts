@@ -11,7 +11,7 @@ const [inside, outside] = ['10.9.1.1', '203.0.113.9'];
 let gate: TestGate;
 
 beforeAll(async () => {
-  gate = await startTestGate(42080, {
+  gate = await startTestGate(27080, {
     COUNTERSIGN_TRUSTED_PROXIES: '127.0.0.1/32',
     COUNTERSIGN_REGISTRATION_NETWORKS: '10.9.0.0/16',
     COUNTERSIGN_REGISTRATIONS_PER_SOURCE: '100000',

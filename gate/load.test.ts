@@ -12,7 +12,7 @@ let gate: TestGate;
 let token: string;
 
 beforeAll(async () => {
-  gate = await startTestGate(42070);
+  gate = await startTestGate(27070);
   const ava = await addPerson(gate.database.db, 'ava', ['approver']);
   token = (
     await createApiToken(testCtx(gate.database.db, ava, { clock: systemClock }), { name: 'test', days: 1 })

@@ -57,12 +57,16 @@ export async function createOwner(ctx: Ctx): Promise<string> {
   return id;
 }
 
+const portsOfWorker = 20;
+/** Test files that run beside each other, each in a worker of its own, let their guards listen on different ports. */
+const firstPort = 4710 + (Number(process.env.VITEST_POOL_ID ?? 0) % 4) * portsOfWorker;
+
 export async function createServer(
   ctx: Ctx,
   tools: readonly { name: string; class?: string; risk?: string }[],
 ): Promise<{ serverId: string; resource: string; tools: string[] }> {
   const serverId = newId('server');
-  const resource = `http://127.0.0.1:47${String(10 + (counter++ % 80)).padStart(2, '0')}/${serverId}/mcp`;
+  const resource = `http://127.0.0.1:${firstPort + (counter++ % portsOfWorker)}/${serverId}/mcp`;
   const { prisma } = ctx.db;
   const now = ctx.clock.now();
   await prisma.mcpServer.create({

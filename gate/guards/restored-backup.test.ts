@@ -27,7 +27,7 @@ import { type RunningGate, startGate } from '../main.ts';
  * does, and how an admin puts it back to work (T32).
  */
 
-const port = 42010;
+const port = 27010;
 const config = parseConfig({ PORT: String(port), LOG_LEVEL: 'silent' }, { workingFolder: '/' });
 const vault = openVault(Buffer.from(randomToken(), 'base64url'));
 const folder = mkdtempSync(path.join(tmpdir(), 'restored-'));

@@ -42,7 +42,7 @@ let gate: TestGate;
 let client: TokenClient;
 
 beforeAll(async () => {
-  gate = await startTestGate(42030, {}, { clock });
+  gate = await startTestGate(27030, {}, { clock });
   client = tokenClient(gate);
   await ensureSigningKeys(system());
 });

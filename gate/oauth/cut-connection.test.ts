@@ -19,7 +19,7 @@ import { type RunningGate, startGate } from '../main.ts';
  * cut: what was acknowledged is stored, every stored token has its event, and what was not stored used nothing up.
  */
 
-const config = parseConfig({ PORT: '42020', LOG_LEVEL: 'silent' }, { workingFolder: '/' });
+const config = parseConfig({ PORT: '27020', LOG_LEVEL: 'silent' }, { workingFolder: '/' });
 let database: TestDatabase;
 let proxy: WireProxy;
 let db: Db;

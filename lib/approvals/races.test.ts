@@ -152,7 +152,7 @@ describe('linking', () => {
   let claims: ClaimWorld;
   const metadata = { ...loopbackClient, client_name: 'Linked program' };
   beforeAll(async () => {
-    gate = await startTestGate(42050);
+    gate = await startTestGate(27050);
     claims = await createClaimWorld(gate);
   });
   afterAll(() => gate?.close());

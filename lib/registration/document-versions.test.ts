@@ -16,7 +16,7 @@ import { addPerson } from '#tests/people.ts';
 import { ctxOf } from '../../gate/context.ts';
 import { checkMetadataDocuments } from './document-versions.ts';
 
-const origin = 'http://127.0.0.1:42061';
+const origin = 'http://127.0.0.1:27061';
 const redirect = 'http://localhost/callback';
 /** What the vendor's host says at a path now; null when it does not answer for it. */
 const published = new Map<string, object | null>();
@@ -33,8 +33,8 @@ beforeAll(async () => {
     outgoing.writeHead(document ? 200 : 503, { 'content-type': 'application/json' });
     outgoing.end(document ? JSON.stringify(document) : '{}');
   });
-  await new Promise<void>((resolve) => host.listen(42061, '127.0.0.1', resolve));
-  gate = await startTestGate(42060, { COUNTERSIGN_ALLOW_LOOPBACK_METADATA: 'true' });
+  await new Promise<void>((resolve) => host.listen(27061, '127.0.0.1', resolve));
+  gate = await startTestGate(27060, { COUNTERSIGN_ALLOW_LOOPBACK_METADATA: 'true' });
   world = await createClaimWorld(gate);
 });
 afterAll(async () => {

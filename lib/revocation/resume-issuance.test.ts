@@ -178,7 +178,7 @@ describe('issuance stopped by a guard', () => {
 describe('over REST', () => {
   let gate: TestGate;
   beforeAll(async () => {
-    gate = await startTestGate(42001);
+    gate = await startTestGate(27001);
     await gate.database.db.prisma.installation.create({
       data: {
         id: 1,
