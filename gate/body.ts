@@ -45,7 +45,9 @@ export function readIncomingBody(incoming: IncomingMessage, maxBytes: number): P
     });
     incoming.on('end', () => resolve(chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks)));
     incoming.on('error', () => reject(new ClientGone()));
-    incoming.on('close', () => reject(new ClientGone()));
+    incoming.on('close', () => {
+      if (!incoming.readableEnded) reject(new ClientGone());
+    });
   });
 }
 

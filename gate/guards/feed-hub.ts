@@ -68,7 +68,10 @@ export class FeedHub {
   async start(wakeUps: WakeUps): Promise<void> {
     this.#stopListening = await wakeUps.listen({
       channels: [...Object.values(feedChannels), 'countersign_change'],
-      onNotice: (channel, payload) => void this.#onNotice(channel, payload),
+      onNotice: (channel, payload) =>
+        void this.#onNotice(channel, payload).catch((error: unknown) =>
+          this.#gate.log.error({ err: error, channel }, 'a change could not be passed on to guards'),
+        ),
     });
     await this.#readHeads();
     this.#timers = [

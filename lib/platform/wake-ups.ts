@@ -59,7 +59,9 @@ export async function openWakeUps(databaseUrl: string): Promise<WakeUps> {
       await opening.end().catch(() => {});
       throw error;
     }
-    client = opening;
+    // Closed while this was opened: nobody would end it any more.
+    if (isClosed) await opening.end().catch(() => {});
+    else client = opening;
   }
 
   function lost(which: pg.Client): void {
