@@ -1,17 +1,12 @@
 'use client';
 
-import { useState } from 'react';
-import { AlertDialog } from '#components/ui/alert-dialog.tsx';
 import { Button } from '#components/ui/button.tsx';
 import { Callout } from '#components/ui/callout.tsx';
-import { Field } from '#components/ui/field.tsx';
-import { Textarea } from '#components/ui/textarea.tsx';
 import { notify } from '#components/ui/toast.tsx';
 import type { Action } from './action.ts';
-import { ActionProblemNote, issueFor } from './action-problem.tsx';
+import { ConfirmAction } from './confirm-action.tsx';
 import { LiveRefresh } from './live-refresh.tsx';
 import { RelativeTime } from './relative-time.tsx';
-import { useAction } from './use-action.ts';
 
 export type ResumeIssuance = Action<{ reason: string }, { resumedAt: string }>;
 
@@ -45,16 +40,8 @@ export function IssuanceBanner({
 }
 
 function Resume({ resume }: { resume: ResumeIssuance }) {
-  const [open, setOpen] = useState(false);
-  const [reason, setReason] = useState('');
-  const { run, pending, problem, clear } = useAction(resume);
   return (
-    <AlertDialog
-      open={open}
-      onOpenChange={(next) => {
-        setOpen(next);
-        if (!next) clear();
-      }}
+    <ConfirmAction
       trigger={
         <Button size="sm" variant="secondary">
           Resume issuance…
@@ -62,38 +49,11 @@ function Resume({ resume }: { resume: ResumeIssuance }) {
       }
       title="Issue tokens again?"
       description="Guards then take this database's history for the true one. Whatever was suspended or revoked after the backup was made is alive in it until you end it again: do that first."
-      confirm={
-        <Button
-          variant="danger"
-          pending={pending}
-          onClick={() =>
-            run({ reason }, () => {
-              notify({ tone: 'success', title: 'Tokens are issued again' });
-              setOpen(false);
-            })
-          }
-        >
-          Resume issuance
-        </Button>
-      }
-    >
-      <div className="grid gap-3">
-        <ActionProblemNote problem={problem} labels={{ reason: 'What was compared' }} />
-        <Field
-          name="reason"
-          label="What was compared, and what was ended again"
-          required
-          error={issueFor(problem, 'reason')}
-          hint="Kept in the history."
-        >
-          <Textarea
-            rows={3}
-            maxLength={2000}
-            value={reason}
-            onChange={(event) => setReason(event.target.value)}
-          />
-        </Field>
-      </div>
-    </AlertDialog>
+      button="Resume issuance"
+      action={resume}
+      input={(reason) => ({ reason })}
+      reason={{ label: 'What was compared, and what was ended again', rows: 3, maxLength: 2000 }}
+      onDone={() => notify({ tone: 'success', title: 'Tokens are issued again' })}
+    />
   );
 }

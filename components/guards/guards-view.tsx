@@ -5,24 +5,20 @@ import { Ban, Ellipsis, Plus, ScrollText, ShieldHalf } from 'lucide-react';
 import { useRouter } from 'next/navigation';
 import { useState } from 'react';
 import type { Action } from '#components/console/action.ts';
-import { ActionProblemNote } from '#components/console/action-problem.tsx';
 import { useNowEvery } from '#components/console/clock.ts';
+import { ConfirmAction } from '#components/console/confirm-action.tsx';
 import { type DataColumn, DataTable } from '#components/console/data-table.tsx';
 import { useLive } from '#components/console/live.ts';
 import { PageHeader } from '#components/console/page-header.tsx';
 import { RelativeTime } from '#components/console/relative-time.tsx';
 import { StatePill } from '#components/console/state-pill.tsx';
 import { EmptyByFilter, EmptyState } from '#components/console/states.tsx';
-import { useAction } from '#components/console/use-action.ts';
-import { AlertDialog } from '#components/ui/alert-dialog.tsx';
 import { Badge } from '#components/ui/badge.tsx';
 import { Button, IconButton } from '#components/ui/button.tsx';
 import { Callout } from '#components/ui/callout.tsx';
-import { Field } from '#components/ui/field.tsx';
 import { TextLink } from '#components/ui/link-button.tsx';
 import { Menu, MenuItem, MenuLink } from '#components/ui/menu.tsx';
 import { LinkTabs } from '#components/ui/tabs.tsx';
-import { Textarea } from '#components/ui/textarea.tsx';
 import { notify } from '#components/ui/toast.tsx';
 import { InviteGuard, type InviteGuardAction } from './invite-guard.tsx';
 import { guardsQuery } from './queries.ts';
@@ -253,41 +249,17 @@ function RevokeGuard({
   revoke: Action<{ guardId: string; reason?: string }, void>;
   onClose: () => void;
 }) {
-  const [reason, setReason] = useState('');
-  const { run, pending, problem } = useAction(revoke);
   const names = new Intl.ListFormat('en').format(guard.servers.map((server) => server.name));
   return (
-    <AlertDialog
-      open
-      onOpenChange={(open) => !open && !pending && onClose()}
+    <ConfirmAction
+      onClose={onClose}
       title={`Revoke ${guard.name}?`}
       description={`It gets no more news, so within five seconds it refuses every call to ${names}. Its reports are no longer accepted. It can only come back as a new guard.`}
-      confirm={
-        <Button
-          variant="danger"
-          pending={pending}
-          onClick={() =>
-            run({ guardId: guard.id, reason }, () => {
-              notify({ tone: 'success', title: `${guard.name} was revoked` });
-              onClose();
-            })
-          }
-        >
-          Revoke guard
-        </Button>
-      }
-    >
-      <div className="grid gap-3">
-        <ActionProblemNote problem={problem} />
-        <Field name="reason" label="Reason" optional hint="Kept in the history.">
-          <Textarea
-            rows={2}
-            maxLength={500}
-            value={reason}
-            onChange={(event) => setReason(event.target.value)}
-          />
-        </Field>
-      </div>
-    </AlertDialog>
+      button="Revoke guard"
+      action={revoke}
+      input={(reason) => ({ guardId: guard.id, reason })}
+      reason={{ optional: true }}
+      onDone={() => notify({ tone: 'success', title: `${guard.name} was revoked` })}
+    />
   );
 }

@@ -1,11 +1,8 @@
 'use client';
 
 import { RefreshCw } from 'lucide-react';
-import { useState } from 'react';
 import type { Action } from '#components/console/action.ts';
-import { ActionProblemNote } from '#components/console/action-problem.tsx';
-import { useAction } from '#components/console/use-action.ts';
-import { AlertDialog } from '#components/ui/alert-dialog.tsx';
+import { ConfirmAction } from '#components/console/confirm-action.tsx';
 import { Button } from '#components/ui/button.tsx';
 import { notify } from '#components/ui/toast.tsx';
 import type { KeyRow } from '#lib/credentials/read-keys.ts';
@@ -15,16 +12,9 @@ export type RotateAction = Action<{ purpose: KeyRow['purpose'] }, { kid: string;
 
 /** Lets the next key of a purpose take over before its time. */
 export function RotateKey({ purpose, rotate }: { purpose: KeyRow['purpose']; rotate: RotateAction }) {
-  const [open, setOpen] = useState(false);
-  const { run, pending, problem, clear } = useAction(rotate);
   const { title } = purposes[purpose];
   return (
-    <AlertDialog
-      open={open}
-      onOpenChange={(next) => {
-        setOpen(next);
-        if (!next) clear();
-      }}
+    <ConfirmAction
       trigger={
         <Button size="sm" icon={<RefreshCw aria-hidden />} aria-label={`Rotate now: ${title}`}>
           Rotate now
@@ -32,22 +22,11 @@ export function RotateKey({ purpose, rotate }: { purpose: KeyRow['purpose']; rot
       }
       title={`Rotate the key for ${title.toLowerCase()}?`}
       description="The next key signs from now on and a new next one is made. The old key is accepted until what it signed has ended, so nobody is refused."
-      confirm={
-        <Button
-          variant="primary"
-          pending={pending}
-          onClick={() =>
-            run({ purpose }, () => {
-              notify({ tone: 'success', title: `${title}: the next key signs now` });
-              setOpen(false);
-            })
-          }
-        >
-          Rotate
-        </Button>
-      }
-    >
-      {problem && <ActionProblemNote problem={problem} />}
-    </AlertDialog>
+      button="Rotate"
+      variant="primary"
+      action={rotate}
+      input={() => ({ purpose })}
+      onDone={() => notify({ tone: 'success', title: `${title}: the next key signs now` })}
+    />
   );
 }

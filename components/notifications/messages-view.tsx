@@ -3,6 +3,7 @@
 import { type FormEvent, useState } from 'react';
 import type { Action } from '#components/console/action.ts';
 import { ActionProblemNote, issueFor } from '#components/console/action-problem.tsx';
+import { ConfirmAction } from '#components/console/confirm-action.tsx';
 import { type DataColumn, DataTable } from '#components/console/data-table.tsx';
 import { PageHeader } from '#components/console/page-header.tsx';
 import { Pagination } from '#components/console/pagination.tsx';
@@ -10,7 +11,6 @@ import { ExactTime } from '#components/console/relative-time.tsx';
 import { EmptyState } from '#components/console/states.tsx';
 import { UntrustedText } from '#components/console/untrusted-text.tsx';
 import { useAction } from '#components/console/use-action.ts';
-import { AlertDialog } from '#components/ui/alert-dialog.tsx';
 import { Badge } from '#components/ui/badge.tsx';
 import { Button } from '#components/ui/button.tsx';
 import { Callout } from '#components/ui/callout.tsx';
@@ -250,12 +250,8 @@ function NewWebhook({ createWebhook }: { createWebhook: Actions['createWebhook']
 }
 
 function EndWebhook({ webhook, endWebhook }: { webhook: WebhookRow; endWebhook: Actions['endWebhook'] }) {
-  const [open, setOpen] = useState(false);
-  const { run, pending, problem } = useAction(endWebhook);
   return (
-    <AlertDialog
-      open={open}
-      onOpenChange={setOpen}
+    <ConfirmAction
       trigger={
         <Button size="sm" variant="ghost">
           Remove
@@ -264,17 +260,9 @@ function EndWebhook({ webhook, endWebhook }: { webhook: WebhookRow; endWebhook: 
       }
       title="Remove this webhook?"
       description="Nothing is sent to it from this moment on. Its deliveries stay listed."
-      confirm={
-        <Button
-          variant="danger"
-          pending={pending}
-          onClick={() => run({ webhookId: webhook.id }, () => setOpen(false))}
-        >
-          Remove webhook
-        </Button>
-      }
-    >
-      <ActionProblemNote problem={problem} />
-    </AlertDialog>
+      button="Remove webhook"
+      action={endWebhook}
+      input={() => ({ webhookId: webhook.id })}
+    />
   );
 }

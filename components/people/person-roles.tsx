@@ -2,11 +2,11 @@
 
 import { useState } from 'react';
 import { ActionProblemNote } from '#components/console/action-problem.tsx';
+import { ConfirmAction } from '#components/console/confirm-action.tsx';
 import { RelativeTime } from '#components/console/relative-time.tsx';
 import { StatePill } from '#components/console/state-pill.tsx';
 import { Timeline } from '#components/console/timeline.tsx';
 import { useAction } from '#components/console/use-action.ts';
-import { AlertDialog } from '#components/ui/alert-dialog.tsx';
 import { Button } from '#components/ui/button.tsx';
 import { Card } from '#components/ui/card.tsx';
 import { Select } from '#components/ui/select.tsx';
@@ -127,16 +127,9 @@ function EndRole({
   person: PersonFacts;
   endRole: PersonActions['endRole'];
 }) {
-  const [open, setOpen] = useState(false);
-  const { run, pending, problem, clear } = useAction(endRole);
   const waits = grant.state === 'waits for a second admin';
   return (
-    <AlertDialog
-      open={open}
-      onOpenChange={(next) => {
-        setOpen(next);
-        if (!next) clear();
-      }}
+    <ConfirmAction
       size="sm"
       trigger={
         <Button size="sm" aria-label={`${waits ? 'Withdraw' : 'Take away'} the role ${grant.role}`}>
@@ -147,18 +140,10 @@ function EndRole({
         waits ? `Withdraw the role ${grant.role}?` : `Take the role ${grant.role} from ${person.displayName}?`
       }
       description={waits ? undefined : 'It takes effect with their very next click or call.'}
-      confirm={
-        <Button
-          variant="danger"
-          pending={pending}
-          onClick={() => run({ grantId: grant.grantId }, () => setOpen(false))}
-        >
-          {waits ? 'Withdraw' : 'Take away'}
-        </Button>
-      }
-    >
-      {problem && <ActionProblemNote problem={problem} />}
-    </AlertDialog>
+      button={waits ? 'Withdraw' : 'Take away'}
+      action={endRole}
+      input={() => ({ grantId: grant.grantId })}
+    />
   );
 }
 

@@ -1,8 +1,9 @@
 'use client';
 
 import { KeyRound, UserX } from 'lucide-react';
-import { type FormEvent, useState } from 'react';
-import { ActionProblemNote, issueFor } from '#components/console/action-problem.tsx';
+import { useState } from 'react';
+import { ActionProblemNote } from '#components/console/action-problem.tsx';
+import { ConfirmAction } from '#components/console/confirm-action.tsx';
 import { CopyableId } from '#components/console/copyable-id.tsx';
 import { LiveRefresh } from '#components/console/live-refresh.tsx';
 import { PageHeader } from '#components/console/page-header.tsx';
@@ -11,14 +12,11 @@ import { StatePill } from '#components/console/state-pill.tsx';
 import { useAction } from '#components/console/use-action.ts';
 import { ApiTokenList } from '#components/settings/api-token-list.tsx';
 import { SessionList } from '#components/settings/session-list.tsx';
-import { AlertDialog } from '#components/ui/alert-dialog.tsx';
 import { Button } from '#components/ui/button.tsx';
 import { Card } from '#components/ui/card.tsx';
 import { DescriptionList } from '#components/ui/description-list.tsx';
 import { Dialog } from '#components/ui/dialog.tsx';
-import { Field } from '#components/ui/field.tsx';
 import { TextLink } from '#components/ui/link-button.tsx';
-import { Textarea } from '#components/ui/textarea.tsx';
 import type { Link } from '#lib/access/invitations.ts';
 import type { PersonFacts } from '#lib/access/read-people.ts';
 import { OneTimeLink } from './one-time-link.tsx';
@@ -208,16 +206,8 @@ function DeactivateDialog({
   isSelf: boolean;
   deactivatePerson: PersonActions['deactivatePerson'];
 }) {
-  const [open, setOpen] = useState(false);
-  const { run, pending, problem, clear } = useAction(deactivatePerson);
   const openSessions = person.sessions.filter((session) => session.state === 'open').length;
   const liveTokens = person.apiTokens.filter((token) => token.state === 'live').length;
-
-  function submit(event: FormEvent<HTMLFormElement>) {
-    event.preventDefault();
-    const reason = String(new FormData(event.currentTarget).get('reason') ?? '');
-    run({ personId: person.personId, reason }, () => setOpen(false));
-  }
 
   if (isSelf) {
     return (
@@ -231,12 +221,7 @@ function DeactivateDialog({
     );
   }
   return (
-    <AlertDialog
-      open={open}
-      onOpenChange={(next) => {
-        setOpen(next);
-        if (!next) clear();
-      }}
+    <ConfirmAction
       trigger={
         <Button variant="danger-outline" icon={<UserX aria-hidden />}>
           Deactivate
@@ -244,41 +229,24 @@ function DeactivateDialog({
       }
       title={`Deactivate ${person.displayName}?`}
       description="Takes effect at once. History keeps everything; roles do not come back by themselves."
-      confirm={
-        <Button variant="danger" type="submit" form="deactivate" pending={pending}>
-          Deactivate
-        </Button>
-      }
+      button="Deactivate"
+      action={deactivatePerson}
+      input={(reason) => ({ personId: person.personId, reason })}
+      reason={{}}
     >
-      <form id="deactivate" onSubmit={submit} className="grid gap-4" noValidate>
-        <ActionProblemNote problem={problem} />
-        <ul className="grid list-disc gap-1 pl-5 text-sm">
-          <li>{plural(openSessions, 'open session ends', 'open sessions end')}</li>
-          <li>{plural(liveTokens, 'API token ends', 'API tokens end')}</li>
-          <li>
-            {plural(
-              person.grants.filter((grant) => grant.state !== 'ended').length,
-              'role ends',
-              'roles end',
-            )}
-          </li>
-          <li>
-            {person.ownedAgents === 0
-              ? 'No agent loses its owner'
-              : `${plural(person.ownedAgents, 'agent gets', 'agents get')} no new credentials until somebody else owns it`}
-          </li>
-        </ul>
-        <Field
-          name="reason"
-          label="Reason"
-          required
-          error={issueFor(problem, 'reason')}
-          hint="Kept in the history."
-        >
-          <Textarea name="reason" rows={2} maxLength={500} required />
-        </Field>
-      </form>
-    </AlertDialog>
+      <ul className="grid list-disc gap-1 pl-5 text-sm">
+        <li>{plural(openSessions, 'open session ends', 'open sessions end')}</li>
+        <li>{plural(liveTokens, 'API token ends', 'API tokens end')}</li>
+        <li>
+          {plural(person.grants.filter((grant) => grant.state !== 'ended').length, 'role ends', 'roles end')}
+        </li>
+        <li>
+          {person.ownedAgents === 0
+            ? 'No agent loses its owner'
+            : `${plural(person.ownedAgents, 'agent gets', 'agents get')} no new credentials until somebody else owns it`}
+        </li>
+      </ul>
+    </ConfirmAction>
   );
 }
 

@@ -1,10 +1,10 @@
 'use client';
 
 import { Bot, MessageSquareText, Pencil, RotateCcw, Send, Undo2 } from 'lucide-react';
-import { useState } from 'react';
 import type { z } from 'zod';
 import type { Action } from '#components/console/action.ts';
 import { ActionProblemNote } from '#components/console/action-problem.tsx';
+import { ConfirmAction } from '#components/console/confirm-action.tsx';
 import { AskedGranted } from '#components/console/diff-line.tsx';
 import { useLive } from '#components/console/live.ts';
 import { ClassMark, OutcomeMark, RiskMark } from '#components/console/marks.tsx';
@@ -13,7 +13,6 @@ import { Countdown, RelativeTime } from '#components/console/relative-time.tsx';
 import { StatePill } from '#components/console/state-pill.tsx';
 import { UntrustedText } from '#components/console/untrusted-text.tsx';
 import { useAction } from '#components/console/use-action.ts';
-import { AlertDialog } from '#components/ui/alert-dialog.tsx';
 import { Button } from '#components/ui/button.tsx';
 import { Callout } from '#components/ui/callout.tsx';
 import { Card } from '#components/ui/card.tsx';
@@ -320,31 +319,15 @@ function WithdrawButton({
   request: RequestDetail;
   withdraw: RequestActions['withdraw'];
 }) {
-  const [open, setOpen] = useState(false);
-  const action = useAction(withdraw);
   return (
-    <AlertDialog
-      open={open}
-      onOpenChange={setOpen}
+    <ConfirmAction
       trigger={<Button icon={<Undo2 aria-hidden />}>Withdraw</Button>}
       title={`Withdraw ${request.label}?`}
       description="It is taken out of review for good. You can ask again with a new request."
-      confirm={
-        <Button
-          variant="danger"
-          pending={action.pending}
-          onClick={() =>
-            action.run({ requestId: request.id }, () => {
-              setOpen(false);
-              notify({ tone: 'success', title: `${request.label} withdrawn` });
-            })
-          }
-        >
-          Withdraw request
-        </Button>
-      }
-    >
-      <ActionProblemNote problem={action.problem} />
-    </AlertDialog>
+      button="Withdraw request"
+      action={withdraw}
+      input={() => ({ requestId: request.id })}
+      onDone={() => notify({ tone: 'success', title: `${request.label} withdrawn` })}
+    />
   );
 }

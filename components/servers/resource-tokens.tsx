@@ -3,11 +3,11 @@
 import { type FormEvent, useState } from 'react';
 import type { Action } from '#components/console/action.ts';
 import { ActionProblemNote, issueFor } from '#components/console/action-problem.tsx';
+import { ConfirmAction } from '#components/console/confirm-action.tsx';
 import { ExactTime, RelativeTime } from '#components/console/relative-time.tsx';
 import { StatePill } from '#components/console/state-pill.tsx';
 import { UntrustedText } from '#components/console/untrusted-text.tsx';
 import { useAction } from '#components/console/use-action.ts';
-import { AlertDialog } from '#components/ui/alert-dialog.tsx';
 import { Button } from '#components/ui/button.tsx';
 import { Callout } from '#components/ui/callout.tsx';
 import { Card } from '#components/ui/card.tsx';
@@ -110,15 +110,8 @@ function EndToken({
   server: string;
   end: ResourceTokenActions['end'];
 }) {
-  const [open, setOpen] = useState(false);
-  const { run, pending, problem, clear } = useAction(end);
   return (
-    <AlertDialog
-      open={open}
-      onOpenChange={(next) => {
-        setOpen(next);
-        if (!next) clear();
-      }}
+    <ConfirmAction
       trigger={
         <Button size="sm" aria-label={`End… the token ${token.name}`}>
           End…
@@ -126,18 +119,10 @@ function EndToken({
       }
       title={`End the token ${token.name}?`}
       description={`From its next question on ${server} is refused an answer. Until it has another token it can tell no good caller from a bad one, and should let nobody in.`}
-      confirm={
-        <Button
-          variant="danger"
-          pending={pending}
-          onClick={() => run({ id: token.id }, () => setOpen(false))}
-        >
-          End token
-        </Button>
-      }
-    >
-      {problem && <ActionProblemNote problem={problem} />}
-    </AlertDialog>
+      button="End token"
+      action={end}
+      input={() => ({ id: token.id })}
+    />
   );
 }
 
