@@ -7,10 +7,10 @@ import {
   hash,
   hkdfSync,
   randomBytes,
-  randomFillSync,
   timingSafeEqual,
 } from 'node:crypto';
 import { promisify } from 'node:util';
+import { randomText } from './random.ts';
 
 /** SHA-256, base64url without padding: the form in which digests of tokens and documents are stored. */
 export function sha256(value: string | Uint8Array): string {
@@ -47,22 +47,9 @@ export function newRandomBytes(count: number): Buffer {
   return randomBytes(count);
 }
 
-/** Randomness is fetched for many tokens at once: the call costs more than the bytes. */
-const pool = Buffer.alloc(4096);
-let used = pool.length;
-
 /** `bytes` of randomness as base64url; 32 bytes (256 bits) unless told otherwise. */
 export function randomToken(bytes = 32): string {
-  if (bytes > pool.length) throw new RangeError(`a token has at most ${pool.length} bytes`);
-  if (used + bytes > pool.length) {
-    randomFillSync(pool);
-    used = 0;
-  }
-  const token = pool.toString('base64url', used, used + bytes);
-  // What a token was made of does not stay in memory, and cannot be handed out twice.
-  pool.fill(0, used, used + bytes);
-  used += bytes;
-  return token;
+  return randomText(bytes, 'base64url');
 }
 
 /**

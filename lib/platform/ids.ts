@@ -1,4 +1,4 @@
-import { randomFillSync } from 'node:crypto';
+import { randomText } from './random.ts';
 
 const prefixes = {
   agent: 'agt',
@@ -62,12 +62,12 @@ function uuidV7(): string {
   if (now > lastMs) {
     lastMs = now;
     // Starting in the lower half leaves room to count.
-    counter = Number.parseInt(randomHex(2), 16) >> 5;
+    counter = Number.parseInt(randomText(2, 'hex'), 16) >> 5;
   } else if (++counter > 0xfff) {
     lastMs++;
     counter = 0;
   }
-  const random = randomHex(8);
+  const random = randomText(8, 'hex');
   const variant = ((Number.parseInt(random.charAt(0), 16) & 0x3) | 0x8).toString(16);
   return (
     lastMs.toString(16).padStart(12, '0') +
@@ -76,17 +76,4 @@ function uuidV7(): string {
     variant +
     random.slice(1)
   );
-}
-
-/** Randomness is fetched for many ids at once: the call costs more than the bytes. No byte is used twice. */
-const pool = Buffer.alloc(4096);
-let used = pool.length;
-
-function randomHex(bytes: number): string {
-  if (used + bytes > pool.length) {
-    randomFillSync(pool);
-    used = 0;
-  }
-  used += bytes;
-  return pool.toString('hex', used - bytes, used);
 }
