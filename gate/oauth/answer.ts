@@ -1,6 +1,8 @@
 import type { OAuthErrorAnswer } from '#lib/oauth/oauth-error.ts';
 import type { OAuthApp } from './endpoint.ts';
-import type { MachineAnswer } from './machine.ts';
+
+/** An answer to be written on node:http itself. */
+export type MachineAnswer = { status: number; headers: Record<string, string>; body?: string };
 
 /**
  * Headers for endpoints that browser-based clients call from their own origin. `*` and no credentials: nothing here

@@ -26,9 +26,6 @@ export function machineEndpoints(gate: Gate): ReadonlyMap<string, MachineEndpoin
   return new Map(endpoints.map((endpoint) => [endpoint.path, endpoint]));
 }
 
-/** Those of them a page of any origin may call. */
-const crossOriginMachinePaths = ['/register', '/revoke', '/token'];
-
 /** The other endpoints of the issuer host, one file each. */
 const registers: readonly Register[] = [registerAuthorize, registerAuthzen, registerJwks, registerMetadata];
 
@@ -51,7 +48,9 @@ export function createOAuthApp(
       methodNotAllowed(app, c, machine.has(c.req.path) ? ['POST'] : []) ??
       c.json({ error: 'not_found' }, 404, { 'cache-control': 'no-store' }),
   );
-  for (const path of crossOriginMachinePaths) allowCrossOrigin(app, path, 'POST');
+  for (const { path, crossOrigin } of machine.values()) {
+    if (crossOrigin) allowCrossOrigin(app, path, 'POST');
+  }
   for (const register of registers) register(app, gate);
   registerGuards(app, gate, feed);
   return app;

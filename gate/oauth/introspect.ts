@@ -19,6 +19,7 @@ const challenge = { 'www-authenticate': 'Bearer realm="introspection"' };
 export function introspectEndpoint(gate: Gate): MachineEndpoint {
   return {
     path: '/introspect',
+    crossOrigin: false,
     maxBodyBytes: MAX_TOKEN_REQUEST_BYTES,
     tooLarge: (message) => toErrorAnswer(oauthError('invalid_request', message, { status: 413 })),
     async answer(asked) {

@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { isDatabaseTrouble } from '#lib/platform/database-trouble.ts';
 import { BodyTooLarge, ClientGone, readIncomingBody } from '../body.ts';
 import type { Caller, Gate } from '../context.ts';
+import { crossOriginHeaders, type MachineAnswer } from './answer.ts';
 
 /** A request to an endpoint that programs call thousands of times a second, as the HTTP server read it. */
 export type MachineRequest = {
@@ -14,14 +15,14 @@ export type MachineRequest = {
   caller: Caller;
 };
 
-export type MachineAnswer = { status: number; headers: Record<string, string>; body?: string };
-
 /**
  * One of the endpoints that carry the load: registration, token, revocation, introspection. Answered on node:http
  * itself: to dress each call as a web Request and its answer as a Response took a fifth of the gate's time there.
  */
 export type MachineEndpoint = {
   path: string;
+  /** Whether pages of any origin may call it and read every answer, errors nobody foresaw included. */
+  crossOrigin: boolean;
   maxBodyBytes: number;
   answer(request: MachineRequest): Promise<MachineAnswer>;
   /** The 413, in the wire format of this endpoint. */
@@ -36,6 +37,7 @@ export async function serveMachine(
   incoming: IncomingMessage,
   outgoing: ServerResponse,
 ): Promise<void> {
+  const send = (answer: MachineAnswer) => sendAnswer(outgoing, answer, endpoint.crossOrigin);
   try {
     const body = await readIncomingBody(incoming, endpoint.maxBodyBytes);
     const request: MachineRequest = {
@@ -45,14 +47,14 @@ export async function serveMachine(
       body,
       caller,
     };
-    send(outgoing, await endpoint.answer(request));
+    send(await endpoint.answer(request));
   } catch (error) {
     if (error instanceof ClientGone) return;
     // What was not read of the body is not waited for.
     if (error instanceof BodyTooLarge) {
       const answer = endpoint.tooLarge(error.message);
-      send(outgoing, { ...answer, headers: { ...answer.headers, connection: 'close' } });
-    } else send(outgoing, unforeseen(gate, error, caller, endpoint.path));
+      send({ ...answer, headers: { ...answer.headers, connection: 'close' } });
+    } else send(unforeseen(gate, error, caller, endpoint.path));
   }
 }
 
@@ -80,8 +82,13 @@ export function unforeseen(gate: Gate, error: unknown, caller: Caller, path: str
   };
 }
 
-function send(outgoing: ServerResponse, { status, headers, body = '' }: MachineAnswer): void {
-  outgoing.writeHead(status, { ...headers, 'content-length': Buffer.byteLength(body) });
+function sendAnswer(
+  outgoing: ServerResponse,
+  { status, headers, body = '' }: MachineAnswer,
+  crossOrigin: boolean,
+): void {
+  const sent = { ...headers, 'content-length': Buffer.byteLength(body) };
+  outgoing.writeHead(status, crossOrigin ? { ...crossOriginHeaders, ...sent } : sent);
   outgoing.end(body);
 }
 

@@ -13,7 +13,7 @@ import { createRegistrar } from '#lib/registration/register-client.ts';
 import { metadataPolicy } from '#lib/registration/registration-policy.ts';
 import { mediaTypeOf } from '../body.ts';
 import { ctxOf, type Gate } from '../context.ts';
-import { crossOriginHeaders, toErrorAnswer } from './answer.ts';
+import { toErrorAnswer } from './answer.ts';
 import type { MachineEndpoint } from './machine.ts';
 
 /** Largest registration, in bytes; real ones stay below 2 KB. */
@@ -21,7 +21,6 @@ const maxBodyBytes = 16 * 1024;
 const maxDepth = 8;
 
 const registeredHeaders = {
-  ...crossOriginHeaders,
   'content-type': 'application/json',
   'cache-control': 'no-store',
   pragma: 'no-cache',
@@ -42,11 +41,11 @@ export function registrationEndpoint(gate: Gate): MachineEndpoint {
   });
   const registrar = createRegistrar(gate.db, intake);
   const policy = metadataPolicy(gate.site);
-  const refuse = (...error: Parameters<typeof oauthError>) =>
-    toErrorAnswer(oauthError(...error), crossOriginHeaders);
+  const refuse = (...error: Parameters<typeof oauthError>) => toErrorAnswer(oauthError(...error));
 
   return {
     path: '/register',
+    crossOrigin: true,
     maxBodyBytes,
     tooLarge: (message) => refuse('invalid_client_metadata', message, { status: 413 }),
     async answer(asked) {
@@ -73,7 +72,7 @@ export function registrationEndpoint(gate: Gate): MachineEndpoint {
         if (error.code === 'unavailable') {
           gate.log.error({ err: error, traceId: asked.caller.traceId }, 'a registration could not be stored');
         }
-        return toErrorAnswer(registrationRefusal(error), crossOriginHeaders);
+        return toErrorAnswer(registrationRefusal(error));
       }
     },
   };

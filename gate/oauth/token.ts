@@ -8,7 +8,7 @@ import type { Parameters } from '#lib/oauth/parameters.ts';
 import { MAX_TOKEN_REQUEST_BYTES, parseTokenRequest, readFormRequest } from '#lib/oauth/token-request.ts';
 import type { Result } from '#lib/platform/result.ts';
 import { ctxOf, type Gate } from '../context.ts';
-import { crossOriginHeaders, toErrorAnswer } from './answer.ts';
+import { toErrorAnswer } from './answer.ts';
 import type { MachineEndpoint, MachineRequest } from './machine.ts';
 
 /** The grants this server implements, and publishes. */
@@ -19,7 +19,6 @@ export const offeredGrants = [
 ] as const satisfies readonly GrantType[];
 
 const tokenHeaders = {
-  ...crossOriginHeaders,
   'content-type': 'application/json',
   'cache-control': 'no-store',
   pragma: 'no-cache',
@@ -29,18 +28,18 @@ const tokenHeaders = {
 export function tokenEndpoint(gate: Gate): MachineEndpoint {
   return formEndpoint('/token', async (asked) => {
     const form = readForm(asked);
-    if (!form.ok) return toErrorAnswer(form.error, crossOriginHeaders);
+    if (!form.ok) return toErrorAnswer(form.error);
     const presented = readClientAuthentication(asked.header('authorization'), form.value);
-    if (!presented.ok) return toErrorAnswer(toClientAuthenticationError(presented.error), crossOriginHeaders);
+    if (!presented.ok) return toErrorAnswer(toClientAuthenticationError(presented.error));
     const request = parseTokenRequest(form.value, offeredGrants);
     const ctx = ctxOf(gate, asked.caller);
     if (!request.ok) {
       // Who asks comes before what is asked: a client nobody knows hears that first, so that it registers again.
       const unknown = await refuseMalformed(ctx, presented.value);
-      return toErrorAnswer(unknown ? toOAuthError(unknown) : request.error, crossOriginHeaders);
+      return toErrorAnswer(unknown ? toOAuthError(unknown) : request.error);
     }
     const outcome = await exchange(ctx, presented.value, request.value);
-    if (!outcome.ok) return toErrorAnswer(toOAuthError(outcome.error), crossOriginHeaders);
+    if (!outcome.ok) return toErrorAnswer(toOAuthError(outcome.error));
     return {
       status: 200,
       headers: tokenHeaders,
@@ -53,10 +52,10 @@ export function tokenEndpoint(gate: Gate): MachineEndpoint {
 export function formEndpoint(path: string, answer: MachineEndpoint['answer']): MachineEndpoint {
   return {
     path,
+    crossOrigin: true,
     maxBodyBytes: MAX_TOKEN_REQUEST_BYTES,
     answer,
-    tooLarge: (message) =>
-      toErrorAnswer(oauthError('invalid_request', message, { status: 413 }), crossOriginHeaders),
+    tooLarge: (message) => toErrorAnswer(oauthError('invalid_request', message, { status: 413 })),
   };
 }
 
