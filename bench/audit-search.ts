@@ -55,6 +55,7 @@ const searches: readonly { name: string; kind: 'filter' | 'text'; query(n: numbe
   },
   { name: 'text: a word of few', kind: 'text', query: (n) => ({ q: `incident${(n * 17) % 5000}` }) },
   { name: 'text: two words', kind: 'text', query: (n) => ({ q: `person${n % 300} suspend` }) },
+  { name: 'text: three words', kind: 'text', query: (n) => ({ q: `request person${n % 100} approve` }) },
   { name: 'text: a word of many', kind: 'text', query: () => ({ q: 'issue' }) },
   { name: 'text: part of a name', kind: 'text', query: (n) => ({ q: `ledger ${n % 2000}` }) },
 ];

@@ -11,7 +11,7 @@ import {
   requestNumberPattern,
   wordsQuery,
 } from './event-query.ts';
-import { idPattern, splitWords } from './words.ts';
+import { idPattern } from './words.ts';
 
 /** One line of history in a list. */
 export type EventLine = {
@@ -66,10 +66,10 @@ export async function eventScope(ctx: Pick<Ctx, 'actor' | 'db'>): Promise<EventS
 }
 
 /**
- * One thing a search can mean. Of something rare all hits are found first and ordered afterwards; of anything else
- * PostgreSQL may walk back in time until the page is full.
+ * One thing a search can mean: a condition that indexes answer, and words of the log. How words are best found depends
+ * on how often they stand in it (`areRare`).
  */
-type Branch = { condition: string; isRare?: boolean };
+type Branch = { condition?: string; words?: string };
 /** A search made ready: conditions every hit meets, and branches of which it meets one. */
 type Plan = { conditions: string[]; branches: Branch[]; values: unknown[] };
 
@@ -102,7 +102,7 @@ async function planSearch(
   }
   if (query.from) conditions.push(`at >= ${values.add(query.from)}`);
   if (query.to) conditions.push(`at < ${values.add(query.to)}`);
-  const branches = query.q === '' ? [{ condition: 'true' }] : await textBranches(ctx, query.q, values);
+  const branches = query.q === '' ? [{}] : await textBranches(ctx, query.q, values);
   return { conditions, branches, values: values.list };
 }
 
@@ -142,41 +142,19 @@ async function textBranches(ctx: Pick<Ctx, 'db'>, q: string, values: Values): Pr
   }
   const branches: Branch[] = [];
   const words = wordsQuery(terms);
-  if (words) {
-    branches.push({
-      condition: `words @@ ${values.add(words)}::tsquery`,
-      isRare: await hasRareWord(ctx, terms.flatMap(splitWords)),
-    });
-  }
+  if (words) branches.push({ words: values.add(words) });
   // The whole text as one name, then each word as a name with the others as words of the log.
   const candidates = [q, ...(terms.length > 1 ? terms.filter((term) => term.length >= 3) : [])];
   const found = await resolveNames(ctx, candidates);
   for (const { text, column, ids } of found) {
     if (branches.length >= maxTextBranches) break;
     const rest = text === q ? null : wordsQuery(terms.filter((term) => term !== text));
-    const condition = [
-      `${column} = ANY (${values.add(ids)})`,
-      ...(rest ? [`words @@ ${values.add(rest)}::tsquery`] : []),
-    ].join(' AND ');
-    branches.push({ condition });
+    branches.push({
+      condition: `${column} = ANY (${values.add(ids)})`,
+      ...(rest ? { words: values.add(rest) } : {}),
+    });
   }
   return branches.length > 0 ? branches : [{ condition: 'false' }];
-}
-
-/**
- * Whether one of the words begins none of those that PostgreSQL's statistics name as common. It takes the beginning of
- * a word to stand in half a percent of all events at the least, and would look for five rows by reading millions.
- */
-async function hasRareWord(ctx: Pick<Ctx, 'db'>, words: readonly string[]): Promise<boolean> {
-  const { rows } = await ctx.db.search.query<{ rare: boolean }>(
-    `SELECT EXISTS (
-       SELECT 1 FROM unnest($1::text[]) AS w(word) WHERE NOT EXISTS (
-         SELECT 1 FROM pg_stats s, unnest(s.most_common_elems::text::text[]) AS common
-          WHERE s.schemaname = 'public' AND s.tablename = 'audit_event' AND s.attname = 'words'
-            AND starts_with(common, w.word))) AS rare`,
-    [words],
-  );
-  return rows[0]?.rare ?? true;
 }
 
 async function resolveNames(
@@ -202,27 +180,72 @@ async function resolveNames(
 
 type Direction = 'older' | 'newer';
 
+/** Events next in order that are read to see how often words stand in them: some 20 ms. */
+const sampledEvents = 20_000;
+/** To find an event by its word's index and fetch it costs what walking past this many costs; measured in `bench/`. */
+const walkedPerFetched = 40;
+
+/**
+ * Whether words are found by their index, all of them, and ordered afterwards; or by walking through time until `limit`
+ * are found. The one costs what there are of them, the other what lies between them, and PostgreSQL's statistics know
+ * neither for a word's beginning or for two words together: a wrong guess reads millions of events. So the next ones
+ * are looked at, and the cheaper way taken for words that stand in the whole log as often as in these.
+ */
+async function areRare(
+  ctx: Pick<Ctx, 'db'>,
+  { hit, conditions, values }: { hit: string; conditions: readonly string[]; values: readonly unknown[] },
+  limit: number,
+  order: string,
+): Promise<boolean> {
+  const [seen] = await runSearch<{ read: number; hits: number; all: number }>(
+    ctx.db.search,
+    `SELECT count(*)::int AS read, count(*) FILTER (WHERE ${hit})::int AS hits,
+       (SELECT greatest(reltuples, 1) FROM pg_class WHERE oid = 'audit_event'::regclass) AS all
+       FROM (SELECT * FROM audit_event ${whereAll(conditions)} ORDER BY ${order} LIMIT ${sampledEvents}) next`,
+    values,
+  );
+  // Fewer than asked for: these are all there are.
+  if (!seen || seen.read < sampledEvents || seen.hits >= limit) return false;
+  return seen.hits / seen.read < Math.sqrt(limit / (seen.all * walkedPerFetched));
+}
+
+function whereAll(conditions: readonly string[]): string {
+  return conditions.length > 0 ? `WHERE ${conditions.join(' AND ')}` : '';
+}
+
 /** The statement that finds the first `limit` hits in one direction; `columns` come from the log. */
-function hitsSql(
+async function hitsSql(
+  ctx: Pick<Ctx, 'db'>,
   plan: Plan,
   columns: string,
   limit: number,
-  direction: Direction,
-  keyset: string | null,
-): string {
+  { direction, keyset }: { direction: Direction; keyset: string | null } = {
+    direction: 'older',
+    keyset: null,
+  },
+): Promise<string> {
   const order = direction === 'older' ? 'at DESC, id DESC' : 'at, id';
-  // No index has this order, so none is walked for it.
-  const orderAfterwards = order.replace('at', "at + interval '0'");
-  const branch = ({ condition, isRare }: Branch) => {
-    const all = [
-      ...plan.conditions,
-      ...(keyset ? [keyset] : []),
-      ...(condition === 'true' ? [] : [`(${condition})`]),
-    ];
-    return `(SELECT ${columns} FROM audit_event ${all.length > 0 ? `WHERE ${all.join(' AND ')}` : ''} ORDER BY ${isRare ? orderAfterwards : order} LIMIT ${limit})`;
-  };
-  const hits = plan.branches.map(branch).join(' UNION ');
-  return plan.branches.length === 1 ? hits : `(SELECT * FROM (${hits}) u ORDER BY ${order} LIMIT ${limit})`;
+  const conditions = [...plan.conditions, ...(keyset ? [keyset] : [])];
+  const branches = await Promise.all(
+    plan.branches.map(async ({ condition, words }) => {
+      const hit = [...(condition ? [condition] : []), ...(words ? [`words @@ ${words}::tsquery`] : [])].join(
+        ' AND ',
+      );
+      const first = `ORDER BY ${order} LIMIT ${limit}`;
+      if (!words) {
+        return `(SELECT ${columns} FROM audit_event ${whereAll(hit ? [...conditions, hit] : conditions)} ${first})`;
+      }
+      if (await areRare(ctx, { hit, conditions, values: plan.values }, limit, order)) {
+        // No index has this order, so none is walked for it.
+        const afterwards = first.replace('at', "at + interval '0'");
+        return `(SELECT ${columns} FROM audit_event ${whereAll([...conditions, hit])} ${afterwards})`;
+      }
+      // Behind OFFSET the words are looked at on the walk only, whatever PostgreSQL believes of them.
+      return `(SELECT ${columns} FROM (SELECT * FROM audit_event ${whereAll(conditions)} ORDER BY ${order} OFFSET 0) walk WHERE ${hit} ${first})`;
+    }),
+  );
+  const hits = branches.join(' UNION ');
+  return branches.length === 1 ? hits : `(SELECT * FROM (${hits}) u ORDER BY ${order} LIMIT ${limit})`;
 }
 
 const lineColumns =
@@ -273,10 +296,11 @@ export async function searchEvents(
     values.push(at, key[2]);
     keyset = `(at, id) ${direction === 'older' ? '<' : '>'} ($${values.length - 1}, $${values.length})`;
   }
+  const hits = await hitsSql(ctx, { ...plan, values }, lineColumns, limit + 1, { direction, keyset });
   const rows = await runSearch<LineRow>(
     ctx.db.search,
     `SELECT h.*, a.name AS agent_name, s.name AS server_name
-       FROM (${hitsSql(plan, lineColumns, limit + 1, direction, keyset)}) h
+       FROM (${hits}) h
        LEFT JOIN agent a ON a.id = h.agent_id LEFT JOIN mcp_server s ON s.id = h.server_id
       ORDER BY h.at ${direction === 'older' ? 'DESC' : ''}, h.id ${direction === 'older' ? 'DESC' : ''}`,
     values,
@@ -347,6 +371,7 @@ const summaryColumns = 'id, at, kind, outcome, actor_id, actor_name, agent_id, c
 export async function summariseEvents(ctx: Ctx, query: EventQuery): Promise<EventSummary> {
   const scope = await eventScope(ctx);
   const plan = await planSearch(ctx, query, scope);
+  const hits = await hitsSql(ctx, plan, summaryColumns, countedEvents + 1);
   const [row] = await runSearch<{
     total: number;
     from: Date | null;
@@ -355,7 +380,7 @@ export async function summariseEvents(ctx: Ctx, query: EventQuery): Promise<Even
     facets: { facet: FacetSummary; value: string; name: string | null; count: number }[] | null;
   }>(
     ctx.db.search,
-    `WITH hits AS MATERIALIZED (${hitsSql(plan, summaryColumns, countedEvents + 1, 'older', null)}),
+    `WITH hits AS MATERIALIZED (${hits}),
       span AS (SELECT min(at) AS first, max(at) AS last, count(*)::int AS total FROM hits),
       buckets AS (
         SELECT n, coalesce(c.count, 0) AS count FROM generate_series(0, ${histogramBuckets - 1}) n
@@ -378,7 +403,7 @@ export async function summariseEvents(ctx: Ctx, query: EventQuery): Promise<Even
     const wider = await planSearch(ctx, query, scope, facet);
     const rows = await runSearch<{ value: string; name: string | null; count: number }>(
       ctx.db.search,
-      `WITH hits AS MATERIALIZED (${hitsSql(wider, summaryColumns, countedEvents + 1, 'older', null)})
+      `WITH hits AS MATERIALIZED (${await hitsSql(ctx, wider, summaryColumns, countedEvents + 1)})
        ${facetCountsSql([facet])}`,
       wider.values,
     );
@@ -429,13 +454,25 @@ async function labelsOf(
   return new Map(rows.map((row) => [row.id, row.name]));
 }
 
+/** Runs a search with those of the values its text names; PostgreSQL refuses others. */
 async function runSearch<Row extends pg.QueryResultRow>(
   pool: pg.Pool,
-  text: string,
+  sql: string,
   values: readonly unknown[],
 ): Promise<Row[]> {
+  const named = new Map<string, string>();
+  const text = sql.replaceAll(/\$\d+/g, (name) => {
+    const renamed = named.get(name) ?? `$${named.size + 1}`;
+    named.set(name, renamed);
+    return renamed;
+  });
   try {
-    return (await pool.query<Row>(text, [...values])).rows;
+    return (
+      await pool.query<Row>(
+        text,
+        [...named.keys()].map((name) => values[Number(name.slice(1)) - 1]),
+      )
+    ).rows;
   } catch (error) {
     // The pool's statement_timeout: a search that would read half the log is refused, not waited for.
     if ((error as { code?: string }).code === '57014') {
