@@ -45,6 +45,8 @@ export type RoundsReport = {
 
 /** How long a round works before the kill, in milliseconds: what was just started is cold, and slow at first. */
 const workMs = { least: 100, most: 1_200 };
+/** A token with less than this left is not given up: the end of one that has expired meanwhile is acknowledged and is none. */
+const leastLeftMs = 60_000;
 
 export async function runCrashRounds(rounds: number): Promise<RoundsReport> {
   const town = await openCrashTown();
@@ -64,8 +66,9 @@ export async function runCrashRounds(rounds: number): Promise<RoundsReport> {
   };
   const faults: string[] = [];
   let cutOff = 0;
+  let round = 0;
   try {
-    for (let round = 0; round < rounds && faults.length === 0; round++) {
+    for (; round < rounds && faults.length === 0; round++) {
       await topUpAgents(town, state, round);
       const work = beginWork(town, state, round);
       await sleep(workMs.least + Math.random() * (workMs.most - workMs.least));
@@ -80,6 +83,10 @@ export async function runCrashRounds(rounds: number): Promise<RoundsReport> {
     await untilSequenced(town);
     const problem = await town.historyProblem();
     if (problem) faults.push(`history does not verify: ${problem}`);
+  } catch (error) {
+    throw new Error(`round ${round}; the product said:\n${town.product.output().slice(-6_000)}`, {
+      cause: error,
+    });
   } finally {
     await town.stop();
   }
@@ -163,7 +170,7 @@ function beginWork(town: CrashTown, state: Town, round: number) {
     }),
     async () => {
       const minted = tokens.splice(Math.floor(Math.random() * tokens.length), 1)[0];
-      if (!minted) return void (await sleep(5));
+      if (!minted || minted.expiresAtMs - Date.now() < leastLeftMs) return void (await sleep(5));
       await count(town.giveUp(minted));
       acknowledged.givenUp.add(minted.jti);
     },

@@ -16,7 +16,7 @@ import { buildRequestsWorld, purpose, type RequestsWorld } from '../../tests/req
 /** A keyed agent that was approved, as its holder knows it. */
 export type KeyedAgent = { agentId: string; clientId: string; key: CryptoKey };
 export type Filing = { name: string; body: object; key: CryptoKey };
-export type MintedToken = { agent: KeyedAgent; token: string; jti: string };
+export type MintedToken = { agent: KeyedAgent; token: string; jti: string; expiresAtMs: number };
 
 /** The whole product with people who can file and approve, driven over HTTP, and a look into its database. */
 export type CrashTown = {
@@ -220,7 +220,7 @@ export async function openCrashTown(): Promise<CrashTown> {
       };
       const token = String(succeeded(await post('/token', form), 'mint').access_token);
       const claims = JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString('utf8'));
-      return { agent, token, jti: claims.jti };
+      return { agent, token, jti: claims.jti, expiresAtMs: claims.exp * 1000 };
     },
     async giveUp({ agent, token }) {
       succeeded(await post('/revoke', { ...(await authentication(agent)), token }), 'give up');
