@@ -199,14 +199,18 @@ function createFront(
     };
   }
 
-  type Choice = { face: string; answer(): unknown };
+  type Choice = { face: string; answer(): void | Promise<void> };
 
   function handle(incoming: IncomingMessage, outgoing: ServerResponse): void {
     const { face, answer } = choose(incoming, outgoing);
     outgoing.once('finish', () =>
       requestsTotal.inc({ face, status: `${Math.floor(outgoing.statusCode / 100)}xx` }),
     );
-    answer();
+    // One request that fails in a way nobody foresaw must not end the process for all others.
+    (async () => answer())().catch((error: unknown) => {
+      gate.log.error({ err: error, face }, 'a request could not be answered');
+      outgoing.destroy();
+    });
   }
 
   function choose(incoming: IncomingMessage, outgoing: ServerResponse): Choice {

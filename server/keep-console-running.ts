@@ -55,6 +55,11 @@ export async function keepConsoleRunning(options: {
         clearTimeout(timer);
         reject(new Error(`the console ended while starting (code ${code}, signal ${signal})`));
       });
+      // Could not be spawned, or ended before it was told anything: an event without a listener would end this process.
+      started.on('error', (error) => {
+        clearTimeout(timer);
+        reject(error);
+      });
       started.once('message', () => {
         clearTimeout(timer);
         resolve();

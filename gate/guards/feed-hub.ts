@@ -27,6 +27,8 @@ type ServerFeed = {
   slice: Slice;
   recent: FeedEntry[];
   advancing: Promise<void> | null;
+  /** The one that begins when it is through: whoever asks meanwhile shares it, since it reads all there is by then. */
+  next: Promise<void> | null;
   /** The newest signed snapshot and its head: a thousand guards that come back at once are sent the same bytes. */
   snapshot: { head: number; signed: Promise<{ jws: string; head: number } | null> } | null;
 };
@@ -189,7 +191,7 @@ export class FeedHub {
     if (!loading) {
       loading = readSnapshot(this.#ctx(), serverId).then((snapshot) => {
         if (!snapshot) throw new NotFound();
-        return { slice: new Slice(snapshot), recent: [], advancing: null, snapshot: null };
+        return { slice: new Slice(snapshot), recent: [], advancing: null, next: null, snapshot: null };
       });
       this.#feeds.set(serverId, loading);
       loading.catch(() => this.#feeds.delete(serverId));
@@ -202,7 +204,13 @@ export class FeedHub {
 
   /** Applies what was committed since, once at a time per server, and tells every open connection. */
   #advance(serverId: string, feed: ServerFeed): Promise<void> {
-    if (feed.advancing) return feed.advancing.then(() => this.#advance(serverId, feed));
+    if (feed.advancing) {
+      feed.next ??= feed.advancing.then(() => {
+        feed.next = null;
+        return this.#advance(serverId, feed);
+      });
+      return feed.next;
+    }
     feed.advancing = (async () => {
       const entries = await readEntries(this.#ctx(), serverId, feed.slice.head);
       if (entries.length === 0) return;

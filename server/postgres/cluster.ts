@@ -173,7 +173,8 @@ async function waitUntilReady(place: ClusterPlace, child: ChildProcess): Promise
     const deadline = performance.now() + startTimeoutMs;
     while (!ended && performance.now() < deadline) {
       const running = await readPidFile(place);
-      if (running && running.pid === child.pid && running.status === 'ready') return true;
+      // A killed PostgreSQL leaves its file behind, and may have been killed while this read it.
+      if (!ended && running && running.pid === child.pid && running.status === 'ready') return true;
       await sleep(15);
     }
     if (!ended && child.pid) await stopProcess(child.pid);
