@@ -105,7 +105,12 @@ export async function runCrashRounds(rounds: number): Promise<RoundsReport> {
 async function topUpAgents(town: CrashTown, state: Town, round: number): Promise<void> {
   for (let number = 0; state.agents.length < 4; number++) {
     await fileOne(town, state, `Keeper ${round} ${number}`, `top-up-${round}-${number}`);
-    await approveOne(town, state);
+    try {
+      await approveOne(town, state);
+    } catch (error) {
+      // The one it took was approved just before a kill, and its answer lost: the next one is taken.
+      if (!(error instanceof Refused)) throw error;
+    }
   }
 }
 
