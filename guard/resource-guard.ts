@@ -1,5 +1,4 @@
 import { randomUUID } from 'node:crypto';
-import { Readable } from 'node:stream';
 import {
   challengeAnswer,
   type Denial,
@@ -10,7 +9,8 @@ import {
   resultAnswer,
   unavailableAnswer,
 } from './answers.ts';
-import { digestOf, toolDefinitionDigest } from './canonical.ts';
+import { type Caller, Callers, holderOfCaller } from './callers.ts';
+import { digestOf } from './canonical.ts';
 import type { Reason } from './decide/index.ts';
 import {
   BodyTooLarge,
@@ -20,17 +20,10 @@ import {
   type UpstreamServer,
 } from './exchange.ts';
 import type { FeedClient } from './feed-client.ts';
-import {
-  errorCodes,
-  isObject,
-  type Message,
-  MessageFault,
-  type Params,
-  type RequestId,
-  readMessage,
-} from './json-rpc.ts';
-import { Judge, type MethodRule, ruleFor, targetOf, type Verdict } from './judge.ts';
-import { type LiveExchange, LiveExchanges } from './live.ts';
+import { emptyList, GovernedAnswers } from './governed-answers.ts';
+import { errorCodes, isObject, type Message, MessageFault, type RequestId, readMessage } from './json-rpc.ts';
+import { Judge, type MethodRule, ruleFor, targetOf } from './judge.ts';
+import { LiveExchanges } from './live.ts';
 import {
   accepts,
   corsHeaders,
@@ -40,21 +33,14 @@ import {
   passedHeaders,
   preflightHeaders,
 } from './mcp-headers.ts';
-import { type FeedEntry, messageTypes, type ServerFacts } from './protocol.ts';
+import type { FeedEntry, ServerFacts } from './protocol.ts';
 import type { Reporter } from './reports.ts';
-import { EventRewriter, type Rewrite, rewriteResult } from './rewrite.ts';
+import { EventRewriter, type Rewrite } from './rewrite.ts';
 import { holderOf, Sessions, Tasks } from './sessions.ts';
 import type { Slice } from './slice.ts';
 import { SpoolFull } from './spool.ts';
-import {
-  namesUnknownKey,
-  type Principal,
-  resolvePrincipal,
-  type TokenRefusal,
-  TokenVerifier,
-  tokenType,
-  verifyCatalogueToken,
-} from './token.ts';
+import { type Principal, resolvePrincipal, type TokenRefusal } from './token.ts';
+import { begin, CutShort, hold, type Outcome, rewriteWhole, tie } from './under-way.ts';
 
 /** Largest request body; the SDKs' own limit. */
 const maxRequestBytes = 4 * 1024 * 1024;
@@ -62,19 +48,8 @@ const maxRequestBytes = 4 * 1024 * 1024;
 const maxRewrittenBytes = 16 * 1024 * 1024;
 /** Answers up to this size are held until they are whole: one write, and nothing of a call that was cut. */
 const maxHeldBytes = 256 * 1024;
-/** Holder of the sessions the gate's own client begins. */
-const catalogueHolder = 'catalogue';
-const maxTtlMs = 60_000;
 
-/** Who is calling: an agent, or the gate reading the catalogue. */
-type Caller = { kind: 'agent'; principal: Principal } | { kind: 'catalogue' };
 type RequestMessage = Extract<Message, { kind: 'request' }>;
-
-/** Marks an answer that was ended from here, not by the caller or the server. */
-class CutShort extends Error {}
-
-/** One object for all ends, because making an exception for each is not cheap. */
-const ended = new CutShort('the exchange ended');
 
 /**
  * Guards one MCP server: everything between the socket and the real server.
@@ -88,12 +63,12 @@ export class ResourceGuard {
   readonly #issuer: string;
   readonly #upstream: UpstreamServer;
   readonly #allowedOrigins: ReadonlySet<string>;
-  readonly #verifier: TokenVerifier;
+  readonly #callers: Callers;
   readonly #judge = new Judge();
   readonly #live = new LiveExchanges();
   readonly #sessions = new Sessions();
   readonly #tasks = new Tasks();
-  readonly #seenDifferences = new Set<string>();
+  readonly #answers: GovernedAnswers;
   readonly #unsubscribe: () => void;
 
   constructor(options: {
@@ -112,7 +87,14 @@ export class ResourceGuard {
     this.#issuer = options.issuer;
     this.#upstream = options.upstream;
     this.#allowedOrigins = new Set(options.allowedOrigins);
-    this.#verifier = new TokenVerifier(options.issuer);
+    this.#callers = new Callers({ serverId: this.serverId, feed: options.feed, issuer: options.issuer });
+    this.#answers = new GovernedAnswers({
+      serverId: this.serverId,
+      feed: options.feed,
+      reporter: options.reporter,
+      judge: this.#judge,
+      tasks: this.#tasks,
+    });
     this.#unsubscribe = this.#followFeed();
   }
 
@@ -173,7 +155,7 @@ export class ResourceGuard {
 
     const slice = this.#feed.slices.get(this.serverId);
     if (!slice) return this.#unavailable(request);
-    const caller = await this.#identify(token, slice);
+    const caller = await this.#callers.identify(token, slice);
     if ('code' in caller) return this.#refuseToken(request, caller);
     switch (method) {
       case 'POST':
@@ -188,27 +170,6 @@ export class ResourceGuard {
   }
 
   // ── who calls ─────────────────────────────────────────────────────────────
-
-  /** A token that knows more than the feed has told makes the guard ask the gate, once. */
-  async #identify(token: string, slice: Slice): Promise<Caller | TokenRefusal> {
-    if (tokenType(token) === messageTypes.catalogue) {
-      const { server } = slice;
-      const expect = { feedKeys: this.#feed.feedKeys, issuer: this.#issuer, resource: server.resource };
-      const claims = await verifyCatalogueToken(token, { ...expect, nowMs: this.#feed.lease.gateNowMs() });
-      return 'code' in claims ? claims : { kind: 'catalogue' };
-    }
-    if (namesUnknownKey(token, slice)) await this.#feed.sync();
-    let current = this.#feed.slices.get(this.serverId) ?? slice;
-    const claims = await this.#verifier.verify(token, current, this.#feed.lease.gateNowMs());
-    if ('code' in claims) return claims;
-    let resolved = resolvePrincipal(claims, current, this.#feed.floors(), this.#feed.lease.gateNowMs());
-    if ('code' in resolved && resolved.newer) {
-      await this.#feed.sync();
-      current = this.#feed.slices.get(this.serverId) ?? current;
-      resolved = resolvePrincipal(claims, current, this.#feed.floors(), this.#feed.lease.gateNowMs());
-    }
-    return 'code' in resolved ? resolved : { kind: 'agent', principal: resolved };
-  }
 
   #challenge(
     request: GuardRequest,
@@ -447,7 +408,7 @@ export class ResourceGuard {
     }
     this.#feed.noteAccepted(principal.agent.id);
     const startedAtMs = at.getTime();
-    const completed = (outcome: 'answered' | 'failed' | 'cut') => {
+    const completed = (outcome: Outcome) => {
       if (!risky) return;
       const durationMs = Math.max(0, this.#feed.lease.gateNowMs() - startedAtMs);
       this.#reporter.record({
@@ -496,12 +457,12 @@ export class ResourceGuard {
     message: Message,
     modern: boolean,
     rule: MethodRule | null,
-    call?: { tool: string; completed(outcome: 'answered' | 'failed' | 'cut'): void },
+    call?: { tool: string; completed(outcome: Outcome): void },
   ): Promise<GuardResponse> {
-    const under = this.#begin(request, caller, call?.tool ?? null);
+    const under = begin(this.#live, request, caller, call?.tool ?? null);
     const id = idOf(message);
     let settled = false;
-    const finish = (outcome: 'answered' | 'failed' | 'cut') => {
+    const finish = (outcome: Outcome) => {
       if (settled) return;
       settled = true;
       under.end();
@@ -522,7 +483,7 @@ export class ResourceGuard {
         return failure;
       }
       const answer = { status: upstream.status, headers: passedHeaders(upstream) };
-      const rewrite = this.#rewriteFor(caller, message, modern, rule, call?.tool ?? null);
+      const rewrite = this.#answers.rewriteFor(caller, message, modern, rule, call?.tool ?? null);
       const type = (upstream.headers['content-type'] ?? '').toLowerCase();
       if (type.startsWith('text/event-stream')) {
         answer.headers['x-accel-buffering'] = 'no';
@@ -530,13 +491,13 @@ export class ResourceGuard {
         const stream = rewrite || listens ? new EventRewriter(rewrite ?? unchanged) : null;
         if (listens && stream && caller.kind === 'agent' && wantsToolChanges(message))
           under.listen(stream, id);
-        return { ...answer, body: this.#stream(upstream.body, stream, under, finish) };
+        return { ...answer, body: tie(upstream.body, stream, under, finish) };
       }
       const held = await hold(upstream.body, rewrite ? maxRewrittenBytes : maxHeldBytes);
       if (under.wasCut()) throw new CutShort();
       if (!Buffer.isBuffer(held)) {
         if (rewrite) throw new RangeError('the answer is too large to be filtered');
-        return { ...answer, body: this.#stream(held, null, under, finish) };
+        return { ...answer, body: tie(held, null, under, finish) };
       }
       finish('answered');
       return { ...answer, body: rewrite ? rewriteWhole(held, rewrite) : held };
@@ -545,150 +506,6 @@ export class ResourceGuard {
       finish(cut ? 'cut' : 'failed');
       if (cut) return this.#answerCut(caller, id);
       return this.#unreachable(message, modern);
-    }
-  }
-
-  /** Registers an answer under way, so that it ends when its authority does. */
-  #begin(request: GuardRequest, caller: Caller, tool: string | null) {
-    const abort = new AbortController();
-    const onGone = () => abort.abort(ended);
-    if (request.signal.aborted) onGone();
-    else request.signal.addEventListener('abort', onGone, { once: true });
-    let cut = false;
-    const live: LiveExchange | null =
-      caller.kind === 'agent'
-        ? {
-            principal: caller.principal,
-            tool,
-            listener: null,
-            cut: () => {
-              cut = true;
-              abort.abort(ended);
-            },
-          }
-        : null;
-    const forget = live ? this.#live.add(live) : () => {};
-    return {
-      signal: abort.signal,
-      wasCut: () => cut,
-      end: () => {
-        forget();
-        request.signal.removeEventListener('abort', onGone);
-      },
-      abort: () => abort.abort(ended),
-      listen: (stream: EventRewriter, subscriptionId: RequestId | null) => {
-        if (live) live.listener = { stream, subscriptionId };
-      },
-    };
-  }
-
-  /** Ties server, rewriter and caller together: any end, or a cut, ends all three. */
-  #stream(
-    body: Readable,
-    through: EventRewriter | null,
-    under: { signal: AbortSignal; abort(): void; wasCut(): boolean },
-    finish: (outcome: 'answered' | 'failed' | 'cut') => void,
-  ): Readable {
-    const out = through ? body.pipe(through) : body;
-    const onAbort = () => {
-      out.destroy();
-      body.destroy();
-    };
-    if (under.signal.aborted) onAbort();
-    else under.signal.addEventListener('abort', onAbort, { once: true });
-    // Destroying a stream that something still reads makes it complain; there is nobody left to tell.
-    body.on('error', () => out.destroy());
-    out.on('error', () => {});
-    out.on('end', () => finish('answered'));
-    out.on('close', () => {
-      finish(under.wasCut() ? 'cut' : out.readableEnded ? 'answered' : 'failed');
-      if (!body.readableEnded) under.abort();
-    });
-    return out;
-  }
-
-  #rewriteFor(
-    caller: Caller,
-    message: Message,
-    modern: boolean,
-    rule: MethodRule | null,
-    tool: string | null,
-  ): Rewrite | null {
-    if (message.kind !== 'request') return null;
-    if (caller.kind === 'catalogue') return null;
-    const { principal } = caller;
-    if (rule === 'list') return (each) => this.#filterLists(each, principal, modern);
-    if (message.method === 'initialize' || message.method === 'server/discover') return withoutUngoverned;
-    const mayBeginTask = rule === 'call' && tool !== null && (modern || isObject(message.params?.task));
-    if (mayBeginTask) return (each) => this.#noteTask(each, principal, tool);
-    return null;
-  }
-
-  #filterLists(
-    message: Record<string, unknown>,
-    principal: Principal,
-    modern: boolean,
-  ): Record<string, unknown> {
-    return rewriteResult(message, (result) => {
-      const filtered = { ...result };
-      if (Array.isArray(result.tools)) {
-        this.#noteDifferences(result.tools);
-        const slice = this.#feed.current(this.serverId);
-        const at = new Date(this.#feed.lease.gateNowMs());
-        filtered.tools = result.tools.filter(
-          (tool) =>
-            slice !== null &&
-            isObject(tool) &&
-            typeof tool.name === 'string' &&
-            this.#judge.lists(slice, principal, tool.name, at),
-        );
-      }
-      if (Array.isArray(result.tasks)) {
-        const holder = holderOf(principal);
-        filtered.tasks = result.tasks.filter(
-          (task) => isObject(task) && this.#tasks.toolOf(task.taskId, holder) !== null,
-        );
-      }
-      if (modern) {
-        // What one agent may see is nothing for a shared cache, nor for long.
-        filtered.cacheScope = 'private';
-        filtered.ttlMs = Math.min(typeof result.ttlMs === 'number' ? result.ttlMs : 0, maxTtlMs);
-      }
-      return filtered;
-    });
-  }
-
-  #noteTask(message: Record<string, unknown>, principal: Principal, tool: string): Record<string, unknown> {
-    if (isObject(message.result)) {
-      const { task, taskId } = message.result;
-      const id = isObject(task) ? task.taskId : taskId;
-      if (typeof id === 'string') this.#tasks.bind(id, holderOf(principal), tool);
-    }
-    return message;
-  }
-
-  /** Reports, once each, a tool whose definition is not the one that was reviewed. */
-  #noteDifferences(tools: unknown[]): void {
-    const slice = this.#feed.slices.get(this.serverId);
-    if (!slice) return;
-    for (const tool of tools) {
-      if (!isObject(tool) || typeof tool.name !== 'string') continue;
-      const reviewed = slice.tools.get(tool.name);
-      if (!reviewed) continue;
-      const digest = toolDefinitionDigest(tool);
-      const key = `${tool.name} ${reviewed.definitionDigest} ${digest}`;
-      if (digest === reviewed.definitionDigest || this.#seenDifferences.has(key)) continue;
-      if (this.#seenDifferences.size > 10_000) this.#seenDifferences.clear();
-      this.#seenDifferences.add(key);
-      this.#reporter.record({
-        kind: 'condition',
-        condition: 'tools_differ',
-        serverId: this.serverId,
-        detail: JSON.stringify({ tool: tool.name, reviewed: reviewed.definitionDigest, found: digest }).slice(
-          0,
-          1024,
-        ),
-      });
     }
   }
 
@@ -750,7 +567,7 @@ export class ResourceGuard {
     if (sessionId !== undefined && !this.#sessions.belongs(sessionId, holderOfCaller(caller)))
       return errorAnswer(404, null, -32001, 'Session not found');
     if (!this.#feed.current(this.serverId)) return unavailableAnswer(null);
-    const under = this.#begin(request, caller, null);
+    const under = begin(this.#live, request, caller, null);
     try {
       const outgoing = outgoingHeaders(request.headers, false, 'GET');
       const upstream = await this.#upstream.send({
@@ -772,26 +589,19 @@ export class ResourceGuard {
           ? plainAnswer(405, 'This server offers no stream.', { allow: 'POST, DELETE, OPTIONS' })
           : plainAnswer(502, 'The MCP server behind the guard does not answer.');
       }
-      // A resumed stream may bring the answer to an earlier list.
       const { principal } = caller.kind === 'agent' ? caller : { principal: null };
       const stream = new EventRewriter(
-        principal ? (each) => this.#filterReplayed(each, principal) : unchanged,
+        principal ? (each) => this.#answers.filterReplayed(each, principal) : unchanged,
       );
       under.listen(stream, null);
       const answer = { status: 200, headers: { ...passedHeaders(upstream), 'x-accel-buffering': 'no' } };
-      return { ...answer, body: this.#stream(upstream.body, stream, under, () => under.end()) };
+      return { ...answer, body: tie(upstream.body, stream, under, () => under.end()) };
     } catch {
       under.end();
       return under.wasCut()
         ? this.#answerCut(caller, null)
         : plainAnswer(502, 'The MCP server behind the guard cannot be reached.');
     }
-  }
-
-  #filterReplayed(message: Record<string, unknown>, principal: Principal): Record<string, unknown> {
-    const { result } = message;
-    if (!isObject(result) || !(Array.isArray(result.tools) || Array.isArray(result.tasks))) return message;
-    return this.#filterLists(message, principal, false);
   }
 
   async #endSession(request: GuardRequest, caller: Caller): Promise<GuardResponse> {
@@ -884,10 +694,6 @@ const spoolFullReason: Reason = {
 
 const unchanged: Rewrite = (message) => message;
 
-function holderOfCaller(caller: Caller): string {
-  return caller.kind === 'agent' ? holderOf(caller.principal) : catalogueHolder;
-}
-
 function principalFacts({ claims, agent, binding }: Principal) {
   return {
     agentId: agent.id,
@@ -921,48 +727,3 @@ function wantsToolChanges(message: Message): boolean {
   const notifications = message.kind === 'request' ? message.params?.notifications : undefined;
   return isObject(notifications) && notifications.toolsListChanged === true;
 }
-
-/** What the guard does not let through is not advertised either. */
-function withoutUngoverned(message: Record<string, unknown>): Record<string, unknown> {
-  return rewriteResult(message, (result) => {
-    if (!isObject(result.capabilities)) return result;
-    const { prompts: _, resources: __, completions: ___, ...capabilities } = result.capabilities;
-    return { ...result, capabilities };
-  });
-}
-
-function emptyList(method: string, modern: boolean): Params {
-  const member = { 'prompts/list': 'prompts', 'resources/list': 'resources' }[method] ?? 'resourceTemplates';
-  return { ...(modern ? { resultType: 'complete', ttlMs: 0, cacheScope: 'private' } : {}), [member]: [] };
-}
-
-/** The whole body if it is no larger than `maxBytes`, else a stream of it from its start. */
-async function hold(body: Readable, maxBytes: number): Promise<Buffer | Readable> {
-  const chunks: Buffer[] = [];
-  let bytes = 0;
-  const source = body[Symbol.asyncIterator]() as AsyncIterator<Buffer>;
-  for (let next = await source.next(); !next.done; next = await source.next()) {
-    chunks.push(next.value);
-    bytes += next.value.length;
-    if (bytes > maxBytes) {
-      return Readable.from(
-        (async function* () {
-          yield* chunks;
-          yield* { [Symbol.asyncIterator]: () => source };
-        })(),
-      );
-    }
-  }
-  return Buffer.concat(chunks);
-}
-
-/** What cannot be read cannot be filtered, so it is not passed on. */
-function rewriteWhole(whole: Buffer, rewrite: Rewrite): string | Buffer {
-  if (whole.length === 0) return whole;
-  const message: unknown = JSON.parse(whole.toString('utf8'));
-  if (!isObject(message)) throw new TypeError('the answer is not a message');
-  const rewritten = rewrite(message);
-  return rewritten === message ? whole : JSON.stringify(rewritten);
-}
-
-export type { Verdict };
