@@ -54,15 +54,17 @@ export class Refused extends Error {}
 
 const readyWithinMs = 60_000;
 
-export async function openCrashTown(): Promise<CrashTown> {
-  const environment = {
-    COUNTERSIGN_REGISTRATIONS_PER_SOURCE: '1000000',
-    COUNTERSIGN_REGISTRATIONS_PER_MINUTE: '1000000',
-    COUNTERSIGN_UNCLAIMED_PER_SOURCE: '1000000',
-    COUNTERSIGN_UNCLAIMED_CLIENTS: '1000000',
-    // A crash loop says enough by itself.
-    LOG_LEVEL: 'fatal',
-  };
+/** Budgets a crash loop never meets. */
+const unlimited = {
+  COUNTERSIGN_REGISTRATIONS_PER_SOURCE: '1000000',
+  COUNTERSIGN_REGISTRATIONS_PER_MINUTE: '1000000',
+  COUNTERSIGN_UNCLAIMED_PER_SOURCE: '1000000',
+  COUNTERSIGN_UNCLAIMED_CLIENTS: '1000000',
+};
+
+export async function openCrashTown(settings: Record<string, string> = unlimited): Promise<CrashTown> {
+  // A crash loop says enough by itself.
+  const environment = { ...settings, LOG_LEVEL: 'fatal' };
   let product = await startProduct({ environment });
   const config = parseConfig(
     { ...environment, PORT: String(product.port), COUNTERSIGN_DATA: product.dataFolder },
