@@ -83,9 +83,13 @@ async function attempt<Name extends VerbName>(
       });
     }
     if (error instanceof GateFailure) {
-      return problem('internal', 'This could not be done just now. Nothing was changed.', {
-        requestId: error.requestId,
-      });
+      return problem(
+        'internal',
+        'The server failed. Whether anything was changed is not known: look again before you repeat it.',
+        {
+          requestId: error.requestId,
+        },
+      );
     }
     throw error;
   }

@@ -28,7 +28,10 @@ const titles: Record<DomainError['code'], string> = {
 export function problemOf(error: unknown, requestId: string): Problem {
   if (error instanceof z.ZodError) return problemOf(invalidFromZod(error), requestId);
   if (isDatabaseTrouble(error)) {
-    return problemOf(new Unavailable('The database does not answer just now. Try again.'), requestId);
+    // Said of a commit whose answer was lost too.
+    const text =
+      'The database does not answer just now. If this was to change something, look whether it did before you try again.';
+    return problemOf(new Unavailable(text), requestId);
   }
   if (!(error instanceof DomainError)) {
     return {
@@ -36,7 +39,7 @@ export function problemOf(error: unknown, requestId: string): Problem {
       title: 'Something went wrong',
       status: 500,
       detail:
-        'This is our fault. Nothing was changed. The request id helps an admin find the cause in the log.',
+        'This is our fault, and whether anything was changed is not known. The request id helps an admin find the cause in the log.',
       requestId,
     };
   }

@@ -25,6 +25,7 @@ export function IssuanceBanner({
       <LiveRefresh topics={['issuance']} />
       {stopped && (
         <Callout
+          announce
           tone="danger"
           title="No tokens are issued"
           className="mb-4"

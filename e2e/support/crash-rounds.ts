@@ -32,6 +32,9 @@ type Town = {
   open: { requestId: string; agentId: string; key: CryptoKey }[];
   /** Filings of which no answer came, by idempotency key: said again after the crash. */
   unanswered: Map<string, Filing>;
+  /** Approvals that were refused, to be looked up. */
+  refused: (Town['open'][number] & { said: string })[];
+  faults: string[];
 };
 
 export type RoundsReport = {
@@ -63,8 +66,10 @@ export async function runCrashRounds(rounds: number): Promise<RoundsReport> {
     tokens: [],
     open: [],
     unanswered: new Map(),
+    refused: [],
+    faults: [],
   };
-  const faults: string[] = [];
+  const { faults } = state;
   let cutOff = 0;
   let round = 0;
   try {
@@ -78,6 +83,7 @@ export async function runCrashRounds(rounds: number): Promise<RoundsReport> {
       await work.ended;
       if (before > 0) cutOff++;
       await repeatUnanswered(town, state);
+      await lookUpRefused(town, state);
       faults.push(...(await compare(town, state.acknowledged)).map((fault) => `round ${round}: ${fault}`));
     }
     await untilSequenced(town);
@@ -130,12 +136,23 @@ async function approveOne(town: CrashTown, state: Town): Promise<void> {
     await town.approve(filed.requestId);
     state.acknowledged.approved.add(filed.requestId);
   } catch (error) {
-    // A refusal is a decision that was committed before its answer was lost; no answer means to ask again.
-    if (!(error instanceof Refused)) state.open.push(filed);
+    // No answer means to ask again; a refusal, that it was decided and the answer to that lost, which is looked up.
+    if (error instanceof Refused) state.refused.push({ ...filed, said: error.message });
+    else state.open.push(filed);
     throw error;
   }
   const clientId = await town.clientOf(filed.agentId);
   state.agents.push({ agentId: filed.agentId, clientId, key: filed.key });
+}
+
+/** An approval is refused only where it was taken before. */
+async function lookUpRefused(town: CrashTown, state: Town): Promise<void> {
+  for (const { said, ...filed } of state.refused.splice(0)) {
+    const [row] = await town.sql<{ state: string }>('SELECT state FROM registration_request WHERE id = $1', [
+      filed.requestId,
+    ]);
+    if (row?.state !== 'approved') state.faults.push(`${filed.requestId} is ${row?.state}, and ${said}`);
+  }
 }
 
 /** Everybody at once, each as fast as answers come, until the end is called. */
@@ -283,7 +300,7 @@ const pairs: readonly { what: string; effects: string; events: string }[] = [
 ];
 
 async function compare(town: CrashTown, acknowledged: Acknowledged): Promise<string[]> {
-  const faults: string[] = [];
+  const faults = [...town.failures];
   for (const { what, effects, events } of pairs) {
     const rows = await town.sql<{ id: string; effects: number; events: number }>(
       `SELECT id, sum(e)::int AS effects, sum(v)::int AS events FROM (

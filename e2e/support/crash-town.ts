@@ -22,6 +22,8 @@ export type MintedToken = { agent: KeyedAgent; token: string; jti: string; expir
 export type CrashTown = {
   product: Product;
   world: Pick<RequestsWorld, 'serverId' | 'resource'>;
+  /** Answers that said the product is broken, which a database that dies is no reason for. */
+  failures: readonly string[];
   /** Calls REST as a person. Throws when no answer came. */
   call(
     who: 'olive' | 'ava',
@@ -95,6 +97,8 @@ export async function openCrashTown(settings: Record<string, string> = unlimited
     }
   })();
 
+  const failures: string[] = [];
+
   async function answerOf(response: Response): Promise<{ status: number; body: Record<string, unknown> }> {
     const text = await response.text();
     return { status: response.status, body: text === '' ? {} : JSON.parse(text) };
@@ -102,8 +106,10 @@ export async function openCrashTown(settings: Record<string, string> = unlimited
 
   function succeeded(answer: { status: number; body: Record<string, unknown> }, what: string) {
     if (answer.status < 300) return answer.body;
-    // Come back later: what happened may not be known there either.
-    if (answer.status === 503) throw new Error(`${what}: ${JSON.stringify(answer.body)}`);
+    // Come back later: what happened may not be known there either. That is all a database that dies may lead to.
+    if (answer.status >= 500 && answer.status !== 503)
+      failures.push(`${what}: ${JSON.stringify(answer.body)}`);
+    if (answer.status >= 500) throw new Error(`${what}: ${JSON.stringify(answer.body)}`);
     throw new Refused(`${what}: ${answer.status} ${JSON.stringify(answer.body)}`);
   }
 
@@ -167,6 +173,7 @@ export async function openCrashTown(settings: Record<string, string> = unlimited
       return product;
     },
     world,
+    failures,
     call,
     async register(name) {
       const answer = await answerOf(

@@ -68,7 +68,8 @@ export function unforeseen(gate: Gate, error: unknown, caller: Caller, path: str
       headers: { ...headers, 'retry-after': '2' },
       body: JSON.stringify({
         error: 'temporarily_unavailable',
-        error_description: 'The database does not answer. Nothing happened; try again.',
+        error_description:
+          'The database does not answer, so it is not known whether this took effect. Try again.',
       }),
     };
   }

@@ -1,3 +1,4 @@
+import pg from 'pg';
 import { expect, test } from 'vitest';
 import { createTestDatabase } from '#tests/database.ts';
 import { WireProxy } from '#tests/wire-proxy.ts';
@@ -18,6 +19,23 @@ test('a database that is away is trouble, for both doors; a wrong statement and 
   expect(isDatabaseTrouble(Object.assign(new Error('no column'), { code: '42703' }))).toBe(false);
   expect(isDatabaseTrouble(new TypeError('undefined is not a function'))).toBe(false);
   expect(isDatabaseTrouble(undefined)).toBe(false);
+});
+
+test('a connection that ends in the middle of a transaction is trouble, for every statement that comes after', async () => {
+  await using database = await createTestDatabase();
+  const failures: unknown[] = [];
+  await expect(
+    database.db.prisma.$transaction(async (tx) => {
+      const [row] = await tx.$queryRaw<{ pid: number }[]>`SELECT pg_backend_pid() AS pid`;
+      const superuser = new pg.Client({ connectionString: database.superuserUrl });
+      await superuser.connect();
+      await superuser.query('SELECT pg_terminate_backend($1, 5000)', [row?.pid]);
+      await superuser.end();
+      for (let n = 0; n < 3; n++) failures.push(await tx.$queryRaw`SELECT 1`.catch((error) => error));
+      throw failures[0];
+    }),
+  ).rejects.toSatisfy(isDatabaseTrouble);
+  expect(failures.map(isDatabaseTrouble)).toEqual([true, true, true]);
 });
 
 test('a PostgreSQL that falls silent in the middle of an exchange is given up within seconds, and used again later', async () => {

@@ -26,7 +26,7 @@ export function isDatabaseTrouble(error: unknown): boolean {
   if (code === 'ENOENT' && syscall === 'connect') return true;
   if (isTroubleCode(code) || isTroubleCode(sqlStateBehind(error))) return true;
   if (
-    /Connection terminated|timeout exceeded when trying to connect|Query read timeout|Can't reach database server/.test(
+    /Connection terminated|timeout exceeded when trying to connect|Query read timeout|is not queryable|Can't reach database server/.test(
       error.message,
     )
   ) {
