@@ -243,7 +243,7 @@ function DeactivateDialog({
         <li>
           {person.ownedAgents === 0
             ? 'No agent loses its owner'
-            : `${plural(person.ownedAgents, 'agent gets', 'agents get')} no new credentials until somebody else owns it`}
+            : `${plural(person.ownedAgents, 'agent gets', 'agents get')} no new credentials until somebody else owns ${person.ownedAgents === 1 ? 'it' : 'them'}`}
         </li>
       </ul>
     </ConfirmAction>
