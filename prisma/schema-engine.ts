@@ -84,6 +84,9 @@ export async function withSchemaEngine<T>(
 ): Promise<T> {
   const { SchemaEngine } = await loadEngine();
   const pool = new pg.Pool({ connectionString: databaseUrl, max: 2 });
+  // A connection that is lost fails the migration; unheard, it would end the process without a reason.
+  pool.on('error', () => undefined);
+  pool.on('connect', (client) => client.on('error', () => undefined));
   const engine = await SchemaEngine.new(
     { datamodels: undefined },
     () => undefined,

@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { Logger as JobLogger, runMigrations } from 'graphile-worker';
 import pg from 'pg';
+import { openPool } from '#lib/platform/db.ts';
 import { migrate } from '#prisma/migrate.ts';
 import { prismaFolder } from '#prisma/schema-engine.ts';
 
@@ -64,10 +65,7 @@ export async function prepareDatabase(ownerUrl: string): Promise<Preparation> {
 }
 
 async function migrateJobQueue(ownerUrl: string): Promise<void> {
-  const pool = new pg.Pool({ connectionString: ownerUrl, max: 2 });
-  // The queue's library insists on listeners; a lost connection fails the migration itself as well.
-  pool.on('error', () => undefined);
-  pool.on('connect', (connected) => connected.on('error', () => undefined));
+  const pool = openPool({ connectionString: ownerUrl, max: 2 });
   try {
     await runMigrations({ pgPool: pool, logger: new JobLogger(() => () => undefined) });
   } finally {

@@ -1,3 +1,4 @@
+import { EventEmitter } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import net from 'node:net';
 import os from 'node:os';
@@ -21,8 +22,11 @@ export class WireProxy {
   readonly #folder = mkdtempSync(path.join(os.tmpdir(), 'wire-'));
   readonly #server: net.Server;
   readonly #sockets = new Set<net.Socket>();
+  readonly #changes = new EventEmitter();
   #cut: Cut | null = null;
   #isSilent = false;
+  /** What PostgreSQL said since `holdAnswers`, for each client. Null while answers pass. */
+  #held: Map<net.Socket, Buffer[]> | null = null;
 
   private constructor(target: string) {
     this.#server = net.createServer((client) => this.#join(client, net.connect(target)));
@@ -57,6 +61,25 @@ export class WireProxy {
     this.#isSilent = false;
   }
 
+  /** Keeps what PostgreSQL says until `passAnswers`. */
+  holdAnswers(): void {
+    this.#held = new Map();
+  }
+
+  /** Resolves when at least one message of this type is held. */
+  async heldMessage(type: string): Promise<void> {
+    const isHeld = () =>
+      [...(this.#held?.values() ?? [])].flat().some((message) => message[0] === type.charCodeAt(0));
+    while (!isHeld()) await new Promise((resolve) => this.#changes.once('held', resolve));
+  }
+
+  /** Passes all that was held in one piece, as a busy reader finds it who comes late. */
+  passAnswers(): void {
+    const held = this.#held;
+    this.#held = null;
+    for (const [client, messages] of held ?? []) client.write(Buffer.concat(messages));
+  }
+
   async close(): Promise<void> {
     for (const socket of this.#sockets) socket.destroy();
     await new Promise<void>((resolve) => this.#server.close(() => resolve()));
@@ -66,7 +89,8 @@ export class WireProxy {
   #join(client: net.Socket, upstream: net.Socket): void {
     const state = { ownBusiness: false };
     const end = () => {
-      client.destroy();
+      // Its last words are still to be passed on; who reads them ends by itself.
+      if (!this.#held?.has(client)) client.destroy();
       upstream.destroy();
     };
     for (const socket of [client, upstream]) {
@@ -84,7 +108,8 @@ export class WireProxy {
       const isCut = !state.ownBusiness && this.#isCutHere();
       if (direction === '<' && type === 'Z') state.ownBusiness = false;
       if (!isCut) {
-        to.write(message);
+        if (direction === '<' && this.#held) this.#hold(to, message);
+        else to.write(message);
         return true;
       }
       this.cutAt = `${direction} ${type}`;
@@ -95,6 +120,11 @@ export class WireProxy {
     };
     client.on('data', splitter(pass(upstream, '>'), true));
     upstream.on('data', splitter(pass(client, '<'), false));
+  }
+
+  #hold(client: net.Socket, message: Buffer): void {
+    this.#held?.set(client, [...(this.#held.get(client) ?? []), message]);
+    this.#changes.emit('held');
   }
 
   #isCutHere(): boolean {

@@ -1,6 +1,6 @@
 import { Logger as JobLogger, type LogLevel, parseCronItems, run, type TaskList } from 'graphile-worker';
-import pg from 'pg';
 import type { Ctx } from '#lib/platform/ctx.ts';
+import { openPool } from '#lib/platform/db.ts';
 import type { Logger } from '#lib/platform/log.ts';
 import type { Services } from './services.ts';
 import { schedule, type Task, tasks } from './tasks.ts';
@@ -24,10 +24,9 @@ export async function runJobs(options: {
   services: Services;
   log: Logger;
 }): Promise<RunningJobs> {
-  const pool = new pg.Pool({ connectionString: options.databaseUrl, max: poolSize });
   // A connection that dies is replaced by the next use; the runner retries by itself.
+  const pool = openPool({ connectionString: options.databaseUrl, max: poolSize });
   pool.on('error', (error) => options.log.warn({ err: error }, 'a connection of the jobs was lost'));
-  pool.on('connect', (client) => client.on('error', () => undefined));
 
   const taskList: TaskList = Object.fromEntries(
     Object.entries<Task>(tasks).map(([name, task]) => [

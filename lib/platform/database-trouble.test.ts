@@ -27,15 +27,37 @@ test('a connection that ends in the middle of a transaction is trouble, for ever
   await expect(
     database.db.prisma.$transaction(async (tx) => {
       const [row] = await tx.$queryRaw<{ pid: number }[]>`SELECT pg_backend_pid() AS pid`;
-      const superuser = new pg.Client({ connectionString: database.superuserUrl });
-      await superuser.connect();
-      await superuser.query('SELECT pg_terminate_backend($1, 5000)', [row?.pid]);
-      await superuser.end();
+      await terminateBackend(database.superuserUrl, row?.pid);
       for (let n = 0; n < 3; n++) failures.push(await tx.$queryRaw`SELECT 1`.catch((error) => error));
       throw failures[0];
     }),
   ).rejects.toSatisfy(isDatabaseTrouble);
   expect(failures.map(isDatabaseTrouble)).toEqual([true, true, true]);
+});
+
+test('last words of PostgreSQL that are read together with an answer end no process: the connection had just gone to a transaction', async () => {
+  await using database = await createTestDatabase();
+  const { proxy, url } = await WireProxy.start(database.urls.gate);
+  const db = openDb(url, { prisma: 1, hot: 1, emergency: 1 });
+  try {
+    const [row] = await db.prisma.$queryRaw<{ pid: number }[]>`SELECT pg_backend_pid() AS pid`;
+    proxy.holdAnswers();
+    const answer = db.prisma.$queryRaw`SELECT 1 AS one`;
+    answer.catch(() => {});
+    await proxy.heldMessage('Z');
+    const waiting = db.prisma
+      .$transaction((tx) => tx.$queryRaw`SELECT 2 AS two`)
+      .catch((error: unknown) => error);
+    await terminateBackend(database.superuserUrl, row?.pid);
+    await proxy.heldMessage('E');
+    proxy.passAnswers();
+    expect(await answer).toEqual([{ one: 1 }]);
+    expect(await waiting).toSatisfy(isDatabaseTrouble);
+    expect(await db.prisma.$queryRaw`SELECT 3 AS three`).toEqual([{ three: 3 }]);
+  } finally {
+    await db.close();
+    await proxy.close();
+  }
 });
 
 test('a PostgreSQL that falls silent in the middle of an exchange is given up within seconds, and used again later', async () => {
@@ -54,3 +76,10 @@ test('a PostgreSQL that falls silent in the middle of an exchange is given up wi
     await proxy.close();
   }
 });
+
+async function terminateBackend(superuserUrl: string, pid: number | undefined): Promise<void> {
+  const superuser = new pg.Client({ connectionString: superuserUrl });
+  await superuser.connect();
+  await superuser.query('SELECT pg_terminate_backend($1, 5000)', [pid]);
+  await superuser.end();
+}

@@ -53,7 +53,7 @@ export function openDb(url: string, sizes: PoolSizes, options: { omitSecrets?: b
   };
   const client = (max: number) =>
     new PrismaClient({
-      adapter: new PrismaPg({ ...settings, max }),
+      adapter: new PrismaPg(openPool({ ...settings, max }), { disposeExternalPool: true }),
       ...(options.omitSecrets ? { omit: withoutSecrets } : {}),
       transactionOptions: { maxWait: 5_000, timeout: 10_000 },
     }) as PrismaClient;
@@ -63,7 +63,7 @@ export function openDb(url: string, sizes: PoolSizes, options: { omitSecrets?: b
   // Their plans do not depend on their parameters; planning a mint anew costs more than running it. Tables are joined
   // in the order the statement names them: to weigh every order of a mint's nine takes the planner 40 ms, and each
   // connection does so again whenever statistics change.
-  const hot = new pg.Pool({
+  const hot = openPool({
     ...settings,
     statement_timeout: 2_000,
     query_timeout: 3_000,
@@ -72,14 +72,12 @@ export function openDb(url: string, sizes: PoolSizes, options: { omitSecrets?: b
   });
   // A word that stands in five rows of five million and one that stands in every second want different plans. Few at a
   // time: a search reads much, and whoever searches a lot must not keep everybody's pages waiting.
-  const search = new pg.Pool({
+  const search = openPool({
     ...settings,
     statement_timeout: 5_000,
     query_timeout: 6_000,
     max: maxSearches,
   });
-  // An idle connection that dies (PostgreSQL restarted) must not end the process; the next query reports it.
-  for (const pool of [hot, search]) pool.on('error', () => {});
   return {
     prisma,
     hot,
@@ -90,6 +88,18 @@ export function openDb(url: string, sizes: PoolSizes, options: { omitSecrets?: b
       await Promise.allSettled([prisma.$disconnect(), emergency.$disconnect(), hot.end(), search.end()]);
     },
   };
+}
+
+/**
+ * A pool of which no connection ends the process by dying; whoever uses it next is told. The pool itself listens only
+ * to those that are idle, and who takes one listens a moment later: PostgreSQL's last words, read in one piece with
+ * the answer that set the connection free, fall between the two.
+ */
+export function openPool(config: pg.PoolConfig): pg.Pool {
+  const pool = new pg.Pool(config);
+  pool.on('error', () => {});
+  pool.on('connect', (client) => client.on('error', () => {}));
+  return pool;
 }
 
 const maxAttempts = 8;
