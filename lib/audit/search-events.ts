@@ -182,31 +182,38 @@ type Direction = 'older' | 'newer';
 
 /** Events next in order that are read to see how often words stand in them: some 20 ms. */
 const sampledEvents = 20_000;
-/** To find an event by its word's index and fetch it costs what walking past this many costs; measured in `bench/`. */
+/** To find an event by its word's index and fetch it costs what walking past this many costs; see decision 20. */
 const walkedPerFetched = 40;
 
 /**
- * Whether words are found by their index, all of them, and ordered afterwards; or by walking through time until `limit`
- * are found. The one costs what there are of them, the other what lies between them, and PostgreSQL's statistics know
- * neither for a word's beginning or for two words together: a wrong guess reads millions of events. So the next ones
- * are looked at, and the cheaper way taken for words that stand in the whole log as often as in these.
+ * Which of several things a search can mean are rare: all their hits are found by the index of words and ordered
+ * afterwards. Others are found by walking through time until there are `limit`. The one costs what there are of them, the
+ * other what lies between them, and PostgreSQL's statistics know neither for a word's beginning or for two words
+ * together: a wrong guess reads millions of events. So the next ones are looked at, once for all meanings, and the
+ * cheaper way is taken for what stands in the whole log as often as in these.
  */
 async function areRare(
   ctx: Pick<Ctx, 'db'>,
-  { hit, conditions, values }: { hit: string; conditions: readonly string[]; values: readonly unknown[] },
+  meanings: readonly string[],
+  { conditions, values }: { conditions: readonly string[]; values: readonly unknown[] },
   limit: number,
   order: string,
-): Promise<boolean> {
-  const [seen] = await runSearch<{ read: number; hits: number; all: number }>(
+): Promise<boolean[]> {
+  const counts = meanings.map((meaning) => `count(*) FILTER (WHERE ${meaning})::int`);
+  const [seen] = await runSearch<{ read: number; hits: number[]; all: number }>(
     ctx.db.search,
-    `SELECT count(*)::int AS read, count(*) FILTER (WHERE ${hit})::int AS hits,
+    `SELECT count(*)::int AS read, ARRAY[${counts.join(', ')}] AS hits,
        (SELECT greatest(reltuples, 1) FROM pg_class WHERE oid = 'audit_event'::regclass) AS all
        FROM (SELECT * FROM audit_event ${whereAll(conditions)} ORDER BY ${order} LIMIT ${sampledEvents}) next`,
     values,
   );
-  // Fewer than asked for: these are all there are.
-  if (!seen || seen.read < sampledEvents || seen.hits >= limit) return false;
-  return seen.hits / seen.read < Math.sqrt(limit / (seen.all * walkedPerFetched));
+  const { read = 0, hits = [], all = 1 } = seen ?? {};
+  const share = Math.sqrt(limit / (all * walkedPerFetched));
+  // Fewer read than asked for: these are all there are.
+  return meanings.map((_, index) => {
+    const found = hits[index] ?? 0;
+    return read === sampledEvents && found < limit && found / read < share;
+  });
 }
 
 function whereAll(conditions: readonly string[]): string {
@@ -226,24 +233,27 @@ async function hitsSql(
 ): Promise<string> {
   const order = direction === 'older' ? 'at DESC, id DESC' : 'at, id';
   const conditions = [...plan.conditions, ...(keyset ? [keyset] : [])];
-  const branches = await Promise.all(
-    plan.branches.map(async ({ condition, words }) => {
-      const hit = [...(condition ? [condition] : []), ...(words ? [`words @@ ${words}::tsquery`] : [])].join(
-        ' AND ',
-      );
-      const first = `ORDER BY ${order} LIMIT ${limit}`;
-      if (!words) {
-        return `(SELECT ${columns} FROM audit_event ${whereAll(hit ? [...conditions, hit] : conditions)} ${first})`;
-      }
-      if (await areRare(ctx, { hit, conditions, values: plan.values }, limit, order)) {
-        // No index has this order, so none is walked for it.
-        const afterwards = first.replace('at', "at + interval '0'");
-        return `(SELECT ${columns} FROM audit_event ${whereAll([...conditions, hit])} ${afterwards})`;
-      }
-      // Behind OFFSET the words are looked at on the walk only, whatever PostgreSQL believes of them.
-      return `(SELECT ${columns} FROM (SELECT * FROM audit_event ${whereAll(conditions)} ORDER BY ${order} OFFSET 0) walk WHERE ${hit} ${first})`;
-    }),
-  );
+  const meanings = plan.branches.map(({ condition, words }) => ({
+    hit: [...(condition ? [condition] : []), ...(words ? [`words @@ ${words}::tsquery`] : [])].join(' AND '),
+    hasWords: words !== undefined,
+  }));
+  const ofWords = meanings.filter(({ hasWords }) => hasWords).map(({ hit }) => hit);
+  const looked =
+    ofWords.length > 0 ? await areRare(ctx, ofWords, { conditions, values: plan.values }, limit, order) : [];
+  const rare = new Set(ofWords.filter((_, index) => looked[index]));
+  const branches = meanings.map(({ hit, hasWords }) => {
+    const all = hit ? [...conditions, hit] : conditions;
+    if (rare.has(hit)) {
+      // No index has this order, so none is walked for it.
+      const afterwards = order.replace('at', "at + interval '0'");
+      return `(SELECT ${columns} FROM audit_event ${whereAll(all)} ORDER BY ${afterwards} LIMIT ${limit})`;
+    }
+    // Behind OFFSET the words are looked at on the walk only, whatever PostgreSQL believes of them.
+    const from = hasWords
+      ? `(SELECT * FROM audit_event ${whereAll(conditions)} ORDER BY ${order} OFFSET 0) walk WHERE ${hit}`
+      : `audit_event ${whereAll(all)}`;
+    return `(SELECT ${columns} FROM ${from} ORDER BY ${order} LIMIT ${limit})`;
+  });
   const hits = branches.join(' UNION ');
   return branches.length === 1 ? hits : `(SELECT * FROM (${hits}) u ORDER BY ${order} LIMIT ${limit})`;
 }
