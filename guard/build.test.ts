@@ -16,7 +16,7 @@ beforeAll(() => {
   mkdirSync(installed, { recursive: true });
   cpSync(packaged, installed, { recursive: true });
   const root = path.resolve(import.meta.dirname, '../node_modules');
-  for (const dependency of ['jose', '@cedar-policy'])
+  for (const dependency of ['jose', 'eventsource-parser', '@cedar-policy'])
     symlinkSync(path.join(root, dependency), path.join(project, 'node_modules', dependency));
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));

@@ -24,7 +24,7 @@ import {
   type UpstreamFacts,
 } from './protocol.ts';
 import { Slice } from './slice.ts';
-import { SseParser } from './sse.ts';
+import { createSseReader } from './sse.ts';
 
 /** Silence this long on a feed that promises a heartbeat every second means it is dead. */
 const silenceMs = 3 * heartbeatEveryMs;
@@ -180,11 +180,13 @@ export class FeedClient extends EventEmitter<FeedEvents> {
     let remapping: Promise<void> | null = null;
     try {
       const body = await this.#gate.openFeed(this.#query(nonce), signal);
-      const parser = new SseParser();
+      const arrived: string[] = [];
+      const read = createSseReader({ onEvent: ({ data }) => void arrived.push(data) });
       for await (const chunk of body) {
         silence.refresh();
-        for (const event of parser.push(chunk)) {
-          if (event.data) await this.#takeIn(event.data, nonce);
+        read(chunk);
+        for (const data of arrived.splice(0)) {
+          if (data) await this.#takeIn(data, nonce);
         }
         if (this.lease.needsMapping() && !remapping) {
           remapping = this.#mapClock()

@@ -451,10 +451,28 @@ describe('lists', () => {
       }, 1);
     };
     const stream = await send({ headers, body: rpc('tools/list', {}) });
-    expect(stream.text).toContain(': hello');
+    expect(stream.text).toContain(':\n\n');
     expect(stream.text).toContain('id: 5\n');
     expect(stream.text).toContain('"tools":[{"name":"read"}]');
     expect(stream.text).not.toContain('wipe');
+  });
+
+  test.each([
+    ['indented', (list: string) => `data:   ${list}\n\n`],
+    ['a batch', (list: string) => `data: [${list}]\n\n`],
+    ['behind a comment that ends in CR', (list: string) => `: x\rdata: ${list}\r\rdata: {}\n\n`],
+    ['behind a byte order mark', (list: string) => `\u{feff}data: ${list}\n\n`],
+    ['behind two of them', (list: string) => `\u{feff}\u{feff}data: ${list}\n\n`],
+    ['behind one that was encoded twice', (list: string) => `\u{ef}\u{bb}\u{bf}data: ${list}\n\n`],
+    ['in lines', (list: string) => `data: ${list.replaceAll(',', ',\ndata:')}\n\n`],
+  ])('in a stream written to be read in two ways show no more than that: %s', async (_, stream) => {
+    upstream.answer = (request, response) => {
+      const list = JSON.stringify({ jsonrpc: '2.0', id: JSON.parse(request.body).id, result: { tools } });
+      response.writeHead(200, { 'content-type': 'text/event-stream' }).end(stream(list));
+    };
+    const answer = await send({ headers: usual(), body: rpc('tools/list', {}) });
+    expect(answer.status).toBe(200);
+    expect(answer.text).not.toContain('unheard-of');
   });
 
   test('that cannot be read are not passed on', async () => {

@@ -35,12 +35,12 @@ import {
 } from './mcp-headers.ts';
 import type { FeedEntry, ServerFacts } from './protocol.ts';
 import type { Reporter } from './reports.ts';
-import { EventRewriter, type Rewrite } from './rewrite.ts';
+import { EventRewriter, type Rewrite, rewriteWhole } from './rewrite.ts';
 import { holderOf, Sessions, Tasks } from './sessions.ts';
 import type { Slice } from './slice.ts';
 import { SpoolFull } from './spool.ts';
 import { type Principal, resolvePrincipal, type TokenRefusal } from './token.ts';
-import { begin, CutShort, hold, type Outcome, rewriteWhole, tie } from './under-way.ts';
+import { begin, CutShort, hold, type Outcome, tie } from './under-way.ts';
 
 /** Largest request body; the SDKs' own limit. */
 const maxRequestBytes = 4 * 1024 * 1024;

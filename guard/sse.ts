@@ -1,80 +1,35 @@
-/** One server-sent event; `raw` is its exact bytes with the blank line that ended it. */
-export type SseEvent = { raw: Buffer; event: string | null; id: string | null; data: string };
+import { createParser, type EventSourceMessage, type ParserCallbacks } from 'eventsource-parser';
 
-const newline = 10;
-const carriageReturn = 13;
+const maxHeldCharacters = 16 * 1024 * 1024;
 
 /**
- * Cuts a byte stream into server-sent events (WHATWG HTML §9.2.6). Lines may end
- * in LF or CRLF; a lone CR is no line end here, which no MCP server uses. Holds
- * at most `maxEventBytes` of an unfinished event, then throws `RangeError`.
+ * Reads server-sent events (WHATWG HTML §9.2.6) out of the chunks it is called with, however they are cut, and says
+ * what was in them. Throws `RangeError` at an event of more than 16 million characters.
  */
-export class SseParser {
-  #held: Buffer = Buffer.alloc(0);
-  #searchedTo = 0;
-  readonly #maxEventBytes: number;
-
-  constructor(maxEventBytes = 16 * 1024 * 1024) {
-    this.#maxEventBytes = maxEventBytes;
-  }
-
-  push(chunk: Uint8Array): SseEvent[] {
-    this.#held = this.#held.length === 0 ? Buffer.from(chunk) : Buffer.concat([this.#held, chunk]);
-    const events: SseEvent[] = [];
-    for (;;) {
-      const end = this.#endOfEvent();
-      if (end < 0) break;
-      events.push(parseEvent(this.#held.subarray(0, end)));
-      this.#held = this.#held.subarray(end);
-      this.#searchedTo = 0;
-    }
-    if (this.#held.length > this.#maxEventBytes) throw new RangeError('a server-sent event is too large');
-    return events;
-  }
-
-  /** What came after the last whole event. */
-  rest(): Buffer {
-    return this.#held;
-  }
-
-  /** Offset behind the next blank line, or -1. */
-  #endOfEvent(): number {
-    for (
-      let at = this.#held.indexOf(newline, this.#searchedTo);
-      at >= 0;
-      at = this.#held.indexOf(newline, at + 1)
-    ) {
-      let next = at + 1;
-      if (this.#held[next] === carriageReturn) next++;
-      if (this.#held[next] === newline) return next + 1;
-      this.#searchedTo = at;
-    }
-    return -1;
-  }
+export function createSseReader(
+  handlers: Pick<ParserCallbacks, 'onEvent' | 'onRetry' | 'onComment'>,
+): (chunk: Uint8Array) => void {
+  const decoder = new TextDecoder();
+  let isTooLarge = false;
+  const parser = createParser({
+    ...handlers,
+    maxBufferSize: maxHeldCharacters,
+    onError: ({ type }) => {
+      if (type === 'max-buffer-size-exceeded') isTooLarge = true;
+    },
+  });
+  return (chunk) => {
+    parser.feed(decoder.decode(chunk, { stream: true }));
+    if (isTooLarge) throw new RangeError('a server-sent event is too large');
+  };
 }
 
-function parseEvent(raw: Buffer): SseEvent {
-  const event: SseEvent = { raw, event: null, id: null, data: '' };
-  const data: string[] = [];
-  for (const line of raw.toString('utf8').split(/\r?\n/)) {
-    const colon = line.indexOf(':');
-    if (colon === 0 || line === '') continue;
-    const field = colon < 0 ? line : line.slice(0, colon);
-    const value = colon < 0 ? '' : line.slice(line[colon + 1] === ' ' ? colon + 2 : colon + 1);
-    if (field === 'data') data.push(value);
-    else if (field === 'event') event.event = value;
-    else if (field === 'id') event.id = value;
-  }
-  event.data = data.join('\n');
-  return event;
-}
-
-/** The event's bytes with other data, keeping its name and id. */
-export function withData(event: Pick<SseEvent, 'event' | 'id'>, data: string): Buffer {
+/** One event as it goes over the wire. */
+export function formatEvent({ event, id, data }: EventSourceMessage): string {
   const lines = [
-    ...(event.event === null ? [] : [`event: ${event.event}`]),
-    ...(event.id === null ? [] : [`id: ${event.id}`]),
+    ...(event === undefined ? [] : [`event: ${event}`]),
+    ...(id === undefined ? [] : [`id: ${id}`]),
     ...data.split('\n').map((line) => `data: ${line}`),
   ];
-  return Buffer.from(`${lines.join('\n')}\n\n`);
+  return `${lines.join('\n')}\n\n`;
 }

@@ -4,7 +4,7 @@ import { PassThrough, Readable } from 'node:stream';
 import type { UpstreamRequest, UpstreamResponse, UpstreamServer } from './exchange.ts';
 import { errorBody, errorCodes, isObject, type RequestId } from './json-rpc.ts';
 import { modernVersion } from './mcp-headers.ts';
-import { withData } from './sse.ts';
+import { formatEvent } from './sse.ts';
 
 export type StdioCommand = {
   command: string;
@@ -258,7 +258,7 @@ function keyOf(id: RequestId): string {
 }
 
 function asEvent(line: string): Buffer {
-  return withData({ event: 'message', id: null }, line);
+  return Buffer.from(formatEvent({ event: 'message', id: undefined, data: line }));
 }
 
 function eventStream(body: Readable): UpstreamResponse {

@@ -1,9 +1,9 @@
 import { Readable } from 'node:stream';
 import type { Caller } from './callers.ts';
 import type { GuardRequest } from './exchange.ts';
-import { isObject, type RequestId } from './json-rpc.ts';
+import type { RequestId } from './json-rpc.ts';
 import type { LiveExchange, LiveExchanges } from './live.ts';
-import type { EventRewriter, Rewrite } from './rewrite.ts';
+import type { EventRewriter } from './rewrite.ts';
 
 /** Marks an answer that was ended from here, not by the caller or the server. */
 export class CutShort extends Error {}
@@ -108,13 +108,4 @@ export async function hold(body: Readable, maxBytes: number): Promise<Buffer | R
     }
   }
   return Buffer.concat(chunks);
-}
-
-/** What cannot be read cannot be filtered, so it is not passed on. */
-export function rewriteWhole(whole: Buffer, rewrite: Rewrite): string | Buffer {
-  if (whole.length === 0) return whole;
-  const message: unknown = JSON.parse(whole.toString('utf8'));
-  if (!isObject(message)) throw new TypeError('the answer is not a message');
-  const rewritten = rewrite(message);
-  return rewritten === message ? whole : JSON.stringify(rewritten);
 }
