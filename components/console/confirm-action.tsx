@@ -32,7 +32,7 @@ export function ConfirmAction<Input, Output>({
   variant = 'danger',
   action,
   input,
-  reason,
+  reason: asked,
   onDone,
   children,
 }: {
@@ -47,7 +47,7 @@ export function ConfirmAction<Input, Output>({
   action: Action<Input, Output>;
   /** The action's input; `reason` is what was typed, empty when none is asked for. */
   input: (reason: string) => Input;
-  reason?: Reason;
+  reason?: true | Reason;
   onDone?: (output: Output) => void;
   /** What is about to happen, between the description and the reason. */
   children?: ReactNode;
@@ -60,6 +60,7 @@ export function ConfirmAction<Input, Output>({
     setOpen(false);
     onClose?.();
   };
+  const reason: Reason | undefined = asked === true ? {} : asked;
   const label = reason?.label ?? 'Reason';
   return (
     <AlertDialog

@@ -30,7 +30,7 @@ export function KillKey({ row, kill }: { row: KeyRow; kill: KillAction }) {
       button="Kill key"
       action={kill}
       input={(reason) => ({ kid: row.kid, reason })}
-      reason={{}}
+      reason
       onDone={() => notify({ tone: 'success', title: 'The key is dead' })}
     >
       <p className="break-all text-fg-3 text-xs">

@@ -232,7 +232,7 @@ function DeactivateDialog({
       button="Deactivate"
       action={deactivatePerson}
       input={(reason) => ({ personId: person.personId, reason })}
-      reason={{}}
+      reason
     >
       <ul className="grid list-disc gap-1 pl-5 text-sm">
         <li>{plural(openSessions, 'open session ends', 'open sessions end')}</li>

@@ -3,22 +3,14 @@ import os from 'node:os';
 import path from 'node:path';
 import { connectGuard } from '#guard/guard.ts';
 import { expectAccessible, expectNoSidewaysScroll } from './support/accessibility.ts';
-import { approveAsAsked, fileKeyedRequest, openReview, readClientId } from './support/acts.ts';
-import { startHeadlessAgent } from './support/headless-agent.ts';
 import { expect, picture, test, uniqueName } from './support/journey.ts';
+import { startKeyedAgent } from './support/keyed-agent.ts';
 
 test('A guard has seen more than the database holds, as after a restored backup: no tokens are issued, every page says so, and Adam resumes', async ({
   town,
   visit,
 }) => {
-  const agentName = uniqueName('Keyed agent');
-  const olive = await visit('Olive');
-  const privateJwk = await fileKeyedRequest(olive, { agentName, tools: { list_notes: null } });
-  const ava = await visit('Ava');
-  await openReview(ava, agentName);
-  await approveAsAsked(ava);
-  const clientId = await readClientId(olive, agentName);
-  const agent = await startHeadlessAgent({ issuer: town.issuer, clientId, privateJwk });
+  const { olive, agent } = await startKeyedAgent(visit, town.issuer);
   await agent.fetchToken(town.servers.notes);
 
   const adam = await visit('Adam');

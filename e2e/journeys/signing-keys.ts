@@ -1,13 +1,12 @@
 import { expectAccessible } from './support/accessibility.ts';
-import { approveAsAsked, fileKeyedRequest, openReview, readClientId } from './support/acts.ts';
-import { startHeadlessAgent } from './support/headless-agent.ts';
-import { expect, test, uniqueName, type Visit } from './support/journey.ts';
+import { expect, test, uniqueName } from './support/journey.ts';
+import { startKeyedAgent } from './support/keyed-agent.ts';
 
 test('Adam rotates the key of tokens and no agent notices; he kills the old one, and what it signed is dead while new tokens work', async ({
   town,
   visit,
 }) => {
-  const agent = await startKeyedAgent(visit, town.issuer);
+  const { agent } = await startKeyedAgent(visit, town.issuer);
   const token = await agent.fetchToken(town.servers.notes);
   const session = await agent.connect(town.servers.notes, token);
   expect(await session.callTool('list_notes', {})).toMatchObject({ isError: false });
@@ -54,7 +53,7 @@ test('Adam makes a token with which the notes server asks about callers, and end
   town,
   visit,
 }) => {
-  const agent = await startKeyedAgent(visit, town.issuer);
+  const { agent } = await startKeyedAgent(visit, town.issuer);
   const presented = await agent.fetchToken(town.servers.notes);
   const ask = async (resourceToken: string) => {
     const answer = await fetch(`${town.issuer}/introspect`, {
@@ -85,14 +84,3 @@ test('Adam makes a token with which the notes server asks about callers, and end
   await expect(card.getByRole('listitem').filter({ hasText: name })).toContainText('Ended');
   expect(await ask(resourceToken as string)).toEqual({ status: 401, active: null });
 });
-
-/** An agent of Olive's with a key of its own, approved for reading the list of notes. */
-async function startKeyedAgent(visit: Visit, issuer: string) {
-  const agentName = uniqueName('Keyed agent');
-  const olive = await visit('Olive');
-  const privateJwk = await fileKeyedRequest(olive, { agentName, tools: { list_notes: null } });
-  const ava = await visit('Ava');
-  await openReview(ava, agentName);
-  await approveAsAsked(ava);
-  return startHeadlessAgent({ issuer, clientId: await readClientId(olive, agentName), privateJwk });
-}

@@ -107,10 +107,10 @@ export async function openCrashTown(settings: Record<string, string> = unlimited
   function succeeded(answer: { status: number; body: Record<string, unknown> }, what: string) {
     if (answer.status < 300) return answer.body;
     // Come back later: what happened may not be known there either. That is all a database that dies may lead to.
-    if (answer.status >= 500 && answer.status !== 503)
-      failures.push(`${what}: ${JSON.stringify(answer.body)}`);
-    if (answer.status >= 500) throw new Error(`${what}: ${JSON.stringify(answer.body)}`);
-    throw new Refused(`${what}: ${answer.status} ${JSON.stringify(answer.body)}`);
+    const said = `${what}: ${answer.status} ${JSON.stringify(answer.body)}`;
+    if (answer.status < 500) throw new Refused(said);
+    if (answer.status !== 503) failures.push(said);
+    throw new Error(said);
   }
 
   const call: CrashTown['call'] = async (who, method, path, body, headers = {}) =>

@@ -1,5 +1,5 @@
 -- The id behind the time only ordered events of one instant, which a sort of those few does as well; in eight indexes it
--- was a third of what every event writes beside itself.
+-- was a seventh of what every event writes.
 DROP INDEX IF EXISTS "audit_event_kind_at_id_idx";
 CREATE INDEX IF NOT EXISTS "audit_event_kind_at_idx" ON "audit_event"("kind", "at");
 DROP INDEX IF EXISTS "audit_event_actor_id_at_id_idx";
