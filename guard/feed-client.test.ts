@@ -1,3 +1,4 @@
+import { KeyObject } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -164,7 +165,7 @@ describe('the feed', () => {
     const other = await generateKeyPair('EdDSA', { crv: 'Ed25519' });
     const mine = gate.feedKey;
     const forged = refusedWith('');
-    gate.feedKey = { kid: mine.kid, privateKey: other.privateKey };
+    gate.feedKey = { kid: mine.kid, privateKey: KeyObject.from(other.privateKey) };
     gate.sendRaw(await gate.sign({ ...gate.snapshot(serverId), head: 99 }));
     gate.feedKey = mine;
     await forged;
@@ -250,7 +251,7 @@ describe('the feed', () => {
       kid: 'feed-2',
       alg: 'EdDSA' as const,
     };
-    await gate.rotateFeedKey({ kid: 'feed-2', privateKey: next.privateKey }, nextJwk);
+    await gate.rotateFeedKey({ kid: 'feed-2', privateKey: KeyObject.from(next.privateKey) }, nextJwk);
     await expect.poll(live).toBe(true);
     const { agent } = await gate.grant(serverId, ['read']);
     await expect.poll(() => guard?.feed.current(serverId)?.agents.has(agent.id)).toBe(true);

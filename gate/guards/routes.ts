@@ -41,7 +41,7 @@ export function registerGuards(app: OAuthApp, gate: Gate, hub: FeedHub): void {
     answer(c, async () => {
       const { guard, body } = await authenticated(c, maxEnrolBytes);
       const { nonce } = shaped(() => parseNonceRequest(parsed(body)));
-      const clock = await signClockReading(await activeSigningKey(ctxOf(gate), 'feed'), {
+      const clock = signClockReading(await activeSigningKey(ctxOf(gate), 'feed'), {
         iss: gate.site.issuer,
         guardId: guard.id,
         nonce,

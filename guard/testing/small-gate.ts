@@ -1,4 +1,4 @@
-import { randomBytes, randomUUID } from 'node:crypto';
+import { KeyObject, randomBytes, randomUUID } from 'node:crypto';
 import http from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { type CryptoKey, calculateJwkThumbprint, exportJWK, generateKeyPair, type JWK, SignJWT } from 'jose';
@@ -99,7 +99,7 @@ export class SmallGate {
     const gate = new SmallGate();
     const feed = await generateKeyPair('EdDSA', { crv: 'Ed25519' });
     const token = await generateKeyPair('EdDSA', { crv: 'Ed25519' });
-    gate.feedKey = { kid: 'feed-1', privateKey: feed.privateKey };
+    gate.feedKey = { kid: 'feed-1', privateKey: KeyObject.from(feed.privateKey) };
     gate.#feedJwk = { ...((await exportJWK(feed.publicKey)) as PublicJwk), kid: 'feed-1', alg: 'EdDSA' };
     gate.#tokenKey = token.privateKey;
     gate.#tokenJwk = {
@@ -373,7 +373,7 @@ export class SmallGate {
     const guardId = `grd_${randomUUID()}`;
     const { signingKey, encryptionKey } = request;
     this.guards.set(guardId, { signingKey, encryptionKey, revoked: false });
-    const enrolment = await signEnrolment(this.feedKey, {
+    const enrolment = signEnrolment(this.feedKey, {
       iss: this.issuer,
       guardId,
       feedKeys: { keys: [this.#feedJwk] },
@@ -389,7 +389,7 @@ export class SmallGate {
       case guardPaths.nonce: {
         const { nonce } = parseNonceRequest(JSON.parse(body.toString()));
         const reading = { iss: this.issuer, guardId, nonce, gateTimeMs: Date.now() };
-        return json(response, 200, { clock: await signClockReading(this.feedKey, reading) });
+        return json(response, 200, { clock: signClockReading(this.feedKey, reading) });
       }
       case guardPaths.feed: {
         const nonce = url.searchParams.get('nonce') ?? '';

@@ -38,8 +38,8 @@ export function isDenied(db: Db, question: DenialQuestion): boolean {
 }
 
 /**
- * Listens to the feed for as long as this process lives: keeps the deny set, and forgets remembered standings and
- * keys whenever anything changed. When the wake-ups are lost everything remembered is forgotten, and again when they
+ * Listens to the feed for as long as this process lives: keeps the deny set, and forgets what it remembers of
+ * standings and keys when one of them changed. When the wake-ups are lost everything remembered is forgotten, and again when they
  * are back, since nothing is known of the time in between. Answers how to stop.
  */
 export async function listenToFeed(ctx: Ctx, wakeUps: WakeUps): Promise<() => void> {
@@ -65,8 +65,11 @@ export async function listenToFeed(ctx: Ctx, wakeUps: WakeUps): Promise<() => vo
     const [found] = rows;
     if (!found?.head) return;
     if (BigInt(found.head) > (heads.get(serverId) ?? 0n)) heads.set(serverId, BigInt(found.head));
-    for (const value of found.values ?? []) hear(denied, value, clock.monotonicMs());
-    if (found.values) forget();
+    if (!found.values) return;
+    for (const value of found.values) hear(denied, value, clock.monotonicMs());
+    forgetStandings(db);
+    // Only then: a revocation is on its way to the guards in this moment, and would wait for the keys to be read again.
+    if (found.values.some(({ kind }) => kind === 'keys.changed' || kind === 'key.killed')) forgetKeys(db);
   }
 
   async function bringUpToDate(): Promise<void> {
@@ -86,9 +89,11 @@ export async function listenToFeed(ctx: Ctx, wakeUps: WakeUps): Promise<() => vo
       if (channel === feedChannels.facts) {
         if (payload) void catchUp(payload).catch(() => forget());
         else forget();
-      } else if (concernsStandings(payload)) {
-        forget();
+        return;
       }
+      const topic = topicOf(payload);
+      if (topic === null || topic === 'keys') forget();
+      else if (topicsOfStandings.has(topic)) forgetStandings(db);
     },
     onLost: forget,
     onBack: bringUpToDate,
@@ -101,13 +106,14 @@ export async function listenToFeed(ctx: Ctx, wakeUps: WakeUps): Promise<() => vo
 }
 
 /** Topics of `notifyChange` after which what is remembered of a client may be wrong. */
-const topics: ReadonlySet<unknown> = new Set(['agents', 'keys', 'people', 'servers']);
+const topicsOfStandings: ReadonlySet<unknown> = new Set(['agents', 'people', 'servers']);
 
-function concernsStandings(payload: string): boolean {
+/** Null for what is not a change as `notifyChange` tells it. */
+function topicOf(payload: string): unknown {
   try {
-    return topics.has((JSON.parse(payload) as { topic?: unknown }).topic);
+    return (JSON.parse(payload) as { topic?: unknown }).topic ?? null;
   } catch {
-    return true;
+    return null;
   }
 }
 

@@ -1,8 +1,11 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { openVault } from '#lib/platform/crypto.ts';
+import { notifyChange, openDb } from '#lib/platform/db.ts';
+import { openWakeUps } from '#lib/platform/wake-ups.ts';
 import { createServer } from '#tests/credentials-world.ts';
 import { personActor, TestClock, testCtx } from '#tests/ctx.ts';
 import { createTestDatabase, type TestDatabase } from '#tests/database.ts';
+import { listenToFeed } from './deny-set.ts';
 import {
   activeSigningKey,
   ensureSigningKeys,
@@ -113,5 +116,28 @@ describe('signing keys', () => {
     expect((await states('feed')).sort()).toEqual(['active', 'killed', 'next']);
     const event = await database.db.prisma.auditEvent.findFirstOrThrow({ where: { kind: 'key.kill' } });
     expect(event).toMatchObject({ actorId: 'per_admin', subjectId: kid, reason: 'race' });
+  });
+
+  test('a key that another process changed is used here at once; a stopped agent makes nobody read keys again', async () => {
+    await ensureSigningKeys(system());
+    const wakeUps = await openWakeUps(database.db.url);
+    const stopListening = await listenToFeed(system(), wakeUps);
+    const other = openDb(database.urls.gate, { prisma: 1, hot: 1, emergency: 1 });
+    try {
+      const before = await activeSigningKey(system(), 'feed');
+      const heard = new Promise<void>((resolve) => {
+        void wakeUps.listen({ channels: ['countersign_change'], onNotice: () => resolve() });
+      });
+      await other.prisma.$transaction((tx) => notifyChange(tx, 'agents', 'agt_1'));
+      await heard;
+      expect(await activeSigningKey(system(), 'feed')).toBe(before);
+      const elsewhere = testCtx(other, personActor('per_admin', ['admin']), { clock });
+      const { kid } = await rotateSigningKey(elsewhere, { purpose: 'feed' });
+      await expect.poll(async () => (await activeSigningKey(system(), 'feed')).kid).toBe(kid);
+    } finally {
+      stopListening();
+      await other.close();
+      await wakeUps.close();
+    }
   });
 });

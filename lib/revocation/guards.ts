@@ -136,7 +136,7 @@ export async function enrolGuard(ctx: Ctx, body: unknown): Promise<{ enrolment: 
   });
   const feedKey = await activeSigningKey(ctx, 'feed');
   return {
-    enrolment: await signEnrolment(feedKey, {
+    enrolment: signEnrolment(feedKey, {
       iss: ctx.site.issuer,
       guardId: id,
       feedKeys: enrolled.feedKeys,
