@@ -162,7 +162,7 @@ describe('the feed', () => {
 
   test('a message signed by any other key is not taken in', async () => {
     await connect();
-    const other = await generateKeyPair('EdDSA', { crv: 'Ed25519' });
+    const other = await generateKeyPair('EdDSA', { crv: 'Ed25519', extractable: true });
     const mine = gate.feedKey;
     const forged = refusedWith('');
     gate.feedKey = { kid: mine.kid, privateKey: KeyObject.from(other.privateKey) };

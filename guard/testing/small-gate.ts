@@ -97,7 +97,7 @@ export class SmallGate {
   /** `issuerPort`: the port guards are told, when something stands between them and the gate. */
   static async start(port = 0, issuerPort?: number): Promise<SmallGate> {
     const gate = new SmallGate();
-    const feed = await generateKeyPair('EdDSA', { crv: 'Ed25519' });
+    const feed = await generateKeyPair('EdDSA', { crv: 'Ed25519', extractable: true });
     const token = await generateKeyPair('EdDSA', { crv: 'Ed25519' });
     gate.feedKey = { kid: 'feed-1', privateKey: KeyObject.from(feed.privateKey) };
     gate.#feedJwk = { ...((await exportJWK(feed.publicKey)) as PublicJwk), kid: 'feed-1', alg: 'EdDSA' };

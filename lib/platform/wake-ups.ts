@@ -16,7 +16,10 @@ export type Listener = {
 
 /** The one connection of a process that PostgreSQL's notifications arrive on. */
 export type WakeUps = {
-  /** Adds a listener; resolves when the connection listens on its channels. Answers how to take it off again. */
+  /**
+   * Adds a listener; resolves when the connection listens on its channels or, while it is lost, will as soon as it is
+   * back: then `onBack` tells. Answers how to take the listener off again.
+   */
   listen(listener: Listener): Promise<() => void>;
   close(): Promise<void>;
 };
