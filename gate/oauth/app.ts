@@ -11,6 +11,7 @@ import { introspectEndpoint } from './introspect.ts';
 import { registerJwks } from './jwks.ts';
 import { type MachineEndpoint, unforeseen } from './machine.ts';
 import { registerMetadata } from './metadata.ts';
+import { pushEndpoint } from './par.ts';
 import { registrationEndpoint } from './register.ts';
 import { revokeEndpoint } from './revoke.ts';
 import { tokenEndpoint } from './token.ts';
@@ -19,6 +20,7 @@ import { tokenEndpoint } from './token.ts';
 export function machineEndpoints(gate: Gate): ReadonlyMap<string, MachineEndpoint> {
   const endpoints = [
     introspectEndpoint(gate),
+    pushEndpoint(gate),
     registrationEndpoint(gate),
     revokeEndpoint(gate),
     tokenEndpoint(gate),

@@ -23,6 +23,7 @@ export const registerMetadata: Register = (app, gate) => {
       registration: `${issuer}/register`,
       revocation: `${issuer}/revoke`,
       introspection: `${issuer}/introspect`,
+      pushedAuthorizationRequest: `${issuer}/par`,
     },
     grantTypes: offeredGrants,
     authMethods: ['none', 'client_secret_basic', 'client_secret_post', 'private_key_jwt'],

@@ -1,18 +1,14 @@
 import { noteAnonymousRefusal } from '#lib/audit/refusals.ts';
 import { describeRedirect } from '#lib/evidence/dossier.ts';
-import {
-  type AuthorizationPageError,
-  checkAuthorizationRequest,
-  readAuthorizationRequest,
-  resolveRedirectUri,
-} from '#lib/oauth/authorization-request.ts';
+import { type AuthorizationPageError, readAuthorizationRequest } from '#lib/oauth/authorization-request.ts';
 import { toErrorRedirect } from '#lib/oauth/authorization-response.ts';
 import type { OAuthErrorCode } from '#lib/oauth/oauth-error.ts';
-import { findResource } from '#lib/oauth/resource.ts';
 import { sha256, type Vault } from '#lib/platform/crypto.ts';
 import { type Ctx, consoleUrl } from '#lib/platform/ctx.ts';
 import { sealHandle } from './authorization-handle.ts';
-import { findClient, type KnownClient } from './known-client.ts';
+import { judgeAuthorization, type RequestFault } from './judge-authorization.ts';
+import type { KnownClient } from './known-client.ts';
+import { unfoldPushed } from './push-authorization.ts';
 
 /** What the browser at the authorization endpoint is answered. Nothing was written to decide it. */
 export type AuthorizationAnswer =
@@ -39,40 +35,18 @@ export async function beginAuthorization(
   ctx: Ctx & { vault: Vault },
   query: string,
 ): Promise<AuthorizationAnswer> {
-  const parameters = readAuthorizationRequest(query);
+  const asked = readAuthorizationRequest(query);
+  if (!asked.ok) return page(ctx, asked.error);
+  const parameters = unfoldPushed(ctx, asked.value);
   if (!parameters.ok) return page(ctx, parameters.error);
-  const found = await findClient(ctx, parameters.value.clientId);
-  if (!found.found) {
-    if (found.because === 'document') {
-      return page(ctx, { error: 'invalid_request', description: found.description });
-    }
-    return page(ctx, {
-      error: 'invalid_client',
-      description: 'This client is not registered here. It has to register again.',
-    });
+  const judged = await judgeAuthorization(ctx, parameters.value);
+  if (!judged.ok) {
+    const fault = judged.error;
+    if (fault.tells === 'client') return refuseRequest(ctx, fault);
+    return 'tombstone' in fault ? tombstone(ctx, fault.tombstone) : page(ctx, fault);
   }
-  const { client } = found;
-  if (client.forgottenAt && client.forgottenCause !== 'unclaimed') {
-    return tombstone(ctx, client);
-  }
-  const redirect = resolveRedirectUri(parameters.value, client.redirectUris);
-  if (!redirect.ok) return page(ctx, redirect.error);
-  const checked = checkAuthorizationRequest(parameters.value, redirect.value);
-  const tell = (error: OAuthErrorCode, description: string, state: string | null) =>
-    refuseRequest(ctx, client, { redirectUri: redirect.value.redirectUri, error, description, state });
-  if (!checked.ok) return tell(checked.error.error, checked.error.description, checked.error.state);
-  if (!client.grantTypes.includes('authorization_code')) {
-    return tell(
-      'unauthorized_client',
-      'This client is not registered for the authorization_code grant.',
-      checked.value.state,
-    );
-  }
-  const resource = await chooseResource(ctx, checked.value.resource);
-  if (resource === 'unknown') {
-    return tell('invalid_target', 'The requested resource is not a server known here.', checked.value.state);
-  }
-  const { redirectUri, codeChallenge, state } = checked.value;
+  const { client, request, resource } = judged.value;
+  const { redirectUri, codeChallenge, state } = request;
   const now = ctx.clock.now();
   const sealed = sealHandle(ctx.vault, {
     clientId: client.id,
@@ -102,17 +76,6 @@ function firstSeenAt(client: KnownClient, key: string, now: Date): Date {
   return now;
 }
 
-/** The canonical resource, null when the client named none and there is a choice, or `unknown` (RFC 8707 §2). */
-async function chooseResource(ctx: Ctx, requested: string | null): Promise<string | null | 'unknown'> {
-  const servers = await ctx.db.prisma.mcpServer.findMany({
-    where: { state: 'active' },
-    select: { resource: true },
-  });
-  const known = servers.map((server) => server.resource);
-  if (requested !== null) return findResource(known, requested) ?? 'unknown';
-  return known.length === 1 ? (known[0] as string) : null;
-}
-
 /**
  * A faulty request from a known client with a matching redirect. Clients nobody has approved must not turn this
  * endpoint into an open redirector (RFC 9700 §4.11.2): their people read the error here. A loopback redirect leads to
@@ -120,12 +83,12 @@ async function chooseResource(ctx: Ctx, requested: string | null): Promise<strin
  */
 async function refuseRequest(
   ctx: Ctx,
-  client: KnownClient,
-  error: { redirectUri: string; error: OAuthErrorCode; description: string; state: string | null },
+  fault: Extract<RequestFault, { tells: 'client' }>,
 ): Promise<AuthorizationAnswer> {
-  noteAnonymousRefusal(ctx, 'authorize', error.error);
+  noteAnonymousRefusal(ctx, 'authorize', fault.error);
+  const { client, redirectUri, error, description, state } = fault;
   const isTrusted =
-    describeRedirect(error.redirectUri).place === 'this computer' ||
+    describeRedirect(redirectUri).place === 'this computer' ||
     (await ctx.db.prisma.instance.findFirst({
       where: { clientId: client.id, state: 'active' },
       select: { id: true },
@@ -133,13 +96,14 @@ async function refuseRequest(
   if (!isTrusted) {
     return {
       kind: 'page',
-      error: error.error,
+      error,
       title: 'This sign-in request is faulty',
-      description: `${error.description}.`,
+      description: toSentence(description),
       tombstone: false,
     };
   }
-  return { kind: 'redirect', location: toErrorRedirect({ ...error, issuer: ctx.site.issuer }) };
+  const location = toErrorRedirect({ redirectUri, error, description, state, issuer: ctx.site.issuer });
+  return { kind: 'redirect', location };
 }
 
 function page(ctx: Ctx, error: AuthorizationPageError): AuthorizationAnswer {
@@ -149,9 +113,13 @@ function page(ctx: Ctx, error: AuthorizationPageError): AuthorizationAnswer {
     error: error.error,
     title:
       error.error === 'invalid_client' ? 'This client is not known here' : 'This sign-in request is faulty',
-    description: /[.!?]$/.test(error.description) ? error.description : `${error.description}.`,
+    description: toSentence(error.description),
     tombstone: false,
   };
+}
+
+function toSentence(description: string): string {
+  return /[.!?]$/.test(description) ? description : `${description}.`;
 }
 
 function tombstone(ctx: Ctx, client: KnownClient): AuthorizationAnswer {
