@@ -28,7 +28,7 @@ BEGIN
       WHEN 'api_token' THEN ARRAY['token_digest']
       WHEN 'invitation' THEN ARRAY['token_digest']
       WHEN 'mcp_server' THEN ARRAY['upstream_credential']
-      WHEN 'client' THEN ARRAY['secret_digest', 'revocation_handle']
+      WHEN 'client' THEN ARRAY['secret_digest', 'revocation_handle', 'registration_token_digest', 'former_registration_token_digest']
       WHEN 'signing_key' THEN ARRAY['private_sealed']
       WHEN 'webhook' THEN ARRAY['secret_sealed']
       WHEN 'credential' THEN ARRAY['token_digest']

@@ -10,6 +10,7 @@ import type { OAuthApp, Register } from './endpoint.ts';
 import { introspectEndpoint } from './introspect.ts';
 import { registerJwks } from './jwks.ts';
 import { type MachineEndpoint, unforeseen } from './machine.ts';
+import { registerRegistrationManagement } from './manage-registration.ts';
 import { registerMetadata } from './metadata.ts';
 import { pushEndpoint } from './par.ts';
 import { registrationEndpoint } from './register.ts';
@@ -29,7 +30,13 @@ export function machineEndpoints(gate: Gate): ReadonlyMap<string, MachineEndpoin
 }
 
 /** The other endpoints of the issuer host, one file each. */
-const registers: readonly Register[] = [registerAuthorize, registerAuthzen, registerJwks, registerMetadata];
+const registers: readonly Register[] = [
+  registerAuthorize,
+  registerAuthzen,
+  registerJwks,
+  registerMetadata,
+  registerRegistrationManagement,
+];
 
 /**
  * The issuer host. No cookie is ever read or set here: redirects to loopback clients carry every cookie of this

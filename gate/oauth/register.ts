@@ -17,8 +17,8 @@ import { toErrorAnswer } from './answer.ts';
 import type { MachineEndpoint } from './machine.ts';
 
 /** Largest registration, in bytes; real ones stay below 2 KB. */
-const maxBodyBytes = 16 * 1024;
-const maxDepth = 8;
+export const maxRegistrationBytes = 16 * 1024;
+export const maxRegistrationDepth = 8;
 
 const registeredHeaders = {
   'content-type': 'application/json',
@@ -46,7 +46,7 @@ export function registrationEndpoint(gate: Gate): MachineEndpoint {
   return {
     path: '/register',
     crossOrigin: true,
-    maxBodyBytes,
+    maxBodyBytes: maxRegistrationBytes,
     tooLarge: (message) => refuse('invalid_client_metadata', message, { status: 413 }),
     async answer(asked) {
       if (mediaTypeOf(asked.header('content-type')) !== 'application/json') {
@@ -54,7 +54,10 @@ export function registrationEndpoint(gate: Gate): MachineEndpoint {
           status: 415,
         });
       }
-      const parsed = parseStrictJson(asked.body, { maxBytes: maxBodyBytes, maxDepth });
+      const parsed = parseStrictJson(asked.body, {
+        maxBytes: maxRegistrationBytes,
+        maxDepth: maxRegistrationDepth,
+      });
       if (!parsed.ok) return refuse('invalid_client_metadata', describeStrictJsonReason(parsed.error));
       const metadata = parseClientMetadata(parsed.value, policy);
       if (!metadata.ok) {

@@ -31,6 +31,7 @@ export const eventCatalogue = {
   },
   'binding.end': { version: 1, subject: 'tool binding', says: 'A tool binding ended' },
   'client.claim': { version: 1, subject: 'client', says: 'A quarantined client was claimed' },
+  'client.delete': { version: 1, subject: 'client', says: 'A client ended its own registration' },
   'client.evict': {
     version: 1,
     subject: 'registration source',
@@ -41,7 +42,7 @@ export const eventCatalogue = {
   'client.metadata_change': {
     version: 1,
     subject: 'client',
-    says: "A client's metadata document changed",
+    says: "A client's metadata changed",
   },
   'client.quarantine_end': { version: 1, subject: 'client', says: 'An approver ended a quarantine' },
   'client.register': { version: 1, subject: 'client', says: 'A client registered and was quarantined' },

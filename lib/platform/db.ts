@@ -25,13 +25,18 @@ const maxSearches = 4;
 
 export type PoolSizes = { prisma: number; hot: number; emergency: number };
 
-/** Secret columns the console's database role cannot read: left out of its queries altogether. */
-const withoutSecrets = {
+/** Secret columns the console's database role cannot read: left out of its queries altogether, and of others' as well. */
+export const withoutSecrets = {
   personSession: { tokenDigest: true },
   apiToken: { tokenDigest: true },
   invitation: { tokenDigest: true },
   mcpServer: { upstreamCredential: true },
-  client: { secretDigest: true, revocationHandle: true },
+  client: {
+    secretDigest: true,
+    revocationHandle: true,
+    registrationTokenDigest: true,
+    formerRegistrationTokenDigest: true,
+  },
   signingKey: { privateSealed: true },
   webhook: { secretSealed: true },
   credential: { tokenDigest: true },

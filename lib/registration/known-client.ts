@@ -7,6 +7,7 @@ import {
 import type { FetchClientMetadataReason } from '#lib/oauth/fetch-client-metadata.ts';
 import { digestOf } from '#lib/platform/canonical-json.ts';
 import type { Ctx } from '#lib/platform/ctx.ts';
+import { withoutSecrets } from '#lib/platform/db.ts';
 import { clientDocuments } from './documents.ts';
 import { materialDigest } from './material-digest.ts';
 import type { ForgottenCause } from './store.ts';
@@ -61,7 +62,7 @@ export async function findClient(
 ): Promise<{ found: true; client: KnownClient } | UnknownClient> {
   const row = await ctx.db.prisma.client.findUnique({
     where: { id: clientId },
-    omit: { secretDigest: true, revocationHandle: true },
+    omit: withoutSecrets.client,
   });
   const stored: KnownClient | null = row && {
     ...row,

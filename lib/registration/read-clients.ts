@@ -5,7 +5,7 @@ import { type EvidenceFact, sortFacts } from '#lib/evidence/fact.ts';
 import type { RegisteredMetadata } from '#lib/oauth/client-metadata.ts';
 import type { Ctx } from '#lib/platform/ctx.ts';
 import { decodeCursor, type Page, pageQuery, toPage } from '#lib/platform/cursor.ts';
-import type { Prisma } from '#lib/platform/db.ts';
+import { type Prisma, withoutSecrets } from '#lib/platform/db.ts';
 import { NotFound } from '#lib/platform/errors.ts';
 
 /** What a list shows of a client: known or forgotten by itself, the rest by its instances. */
@@ -115,7 +115,7 @@ function inState(state: ClientState): Prisma.ClientWhereInput {
     case 'unclaimed':
       return { forgottenCause: 'unclaimed' };
     case 'forgotten':
-      return { forgottenCause: { in: ['evicted', 'ended by approver', 'forgotten'] } };
+      return { forgottenCause: { in: ['evicted', 'ended by approver', 'forgotten', 'deleted by client'] } };
     default:
       return {
         forgottenAt: null,
@@ -159,7 +159,7 @@ export async function listClients(ctx: Ctx, query: ClientsQuery): Promise<Page<C
     },
     orderBy: [{ registeredAt: 'desc' }, { id: 'desc' }],
     take: query.limit + 1,
-    omit: { secretDigest: true, revocationHandle: true },
+    omit: withoutSecrets.client,
     include: { instances: instanceSelect },
   });
   const names = await namesOf(
@@ -289,7 +289,7 @@ export async function getClient(ctx: Ctx, clientId: string): Promise<ClientDetai
   const { prisma } = ctx.db;
   const row = await prisma.client.findFirst({
     where: { AND: [{ id: clientId }, await visible(ctx)] },
-    omit: { secretDigest: true, revocationHandle: true },
+    omit: withoutSecrets.client,
     include: { instances: instanceSelect },
   });
   if (!row) throw new NotFound();

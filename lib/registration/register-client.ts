@@ -16,12 +16,15 @@ import { Forbidden, LimitExceeded, Unavailable } from '#lib/platform/errors.ts';
 import { type GroupCommit, groupCommit, isConnectionLoss } from '#lib/platform/group-commit.ts';
 import { newId } from '#lib/platform/ids.ts';
 import { decide } from '#lib/policy/policies.ts';
+import { createClientSecret, needsSecret } from './client-secret.ts';
 import type { Intake } from './intake.ts';
 import { quarantineSeconds } from './quarantine.ts';
+import {
+  createRegistrationToken,
+  type RegistrationManagement,
+  registrationUri,
+} from './registration-token.ts';
 import { type IntakeSource, intakeSource } from './store.ts';
-
-/** Secrets of dynamic clients live at most this long, in seconds, and are inert before an approval. */
-const secretLifetimeSeconds = 30 * 24 * 3600;
 
 export type RegisteredClient = {
   clientId: string;
@@ -29,6 +32,7 @@ export type RegisteredClient = {
   metadata: RegisteredMetadata;
   /** Shown here once; only its digest is kept. */
   secret?: { value: string; expiresAt: Date };
+  management: RegistrationManagement;
 };
 
 export type Registrar = {
@@ -135,7 +139,7 @@ async function wasWritten(db: Db, clientId: string): Promise<boolean> {
 const clientColumns =
   'id, kind, name, metadata, metadata_digest, fingerprint, redirect_uris, token_endpoint_auth_method, grant_types, jwks, ' +
   'secret_digest, secret_expires_at, source_id, custodian, quarantine_ends_at, revocation_handle, source_address, ' +
-  'source_prefix, user_agent, registered_at';
+  'source_prefix, user_agent, registered_at, registration_token_digest';
 
 const insertClients = `WITH registered AS (
   INSERT INTO client (${clientColumns})
@@ -153,10 +157,8 @@ function toRows(
   const clientId = newId('client');
   const registeredMetadata = toRegisteredMetadata(metadata);
   const metadataDigest = digestOf(registeredMetadata);
-  const needsSecret = metadata.tokenEndpointAuthMethod.startsWith('client_secret_');
-  const secret = needsSecret
-    ? { value: `css_${randomToken()}`, expiresAt: addSeconds(now, secretLifetimeSeconds) }
-    : undefined;
+  const secret = needsSecret(metadata) ? createClientSecret(now) : undefined;
+  const management = createRegistrationToken();
   const quarantineEndsAt = addSeconds(now, quarantineSeconds);
   const event = toEventRow(ctx, {
     kind: 'client.register',
@@ -195,10 +197,17 @@ function toRows(
     source_prefix: prefix,
     user_agent: ctx.userAgent?.slice(0, 500) ?? null,
     registered_at: now,
+    registration_token_digest: management.digest,
   };
   return {
     row: { client, event },
-    registered: { clientId, issuedAt: now, metadata: registeredMetadata, ...(secret ? { secret } : {}) },
+    registered: {
+      clientId,
+      issuedAt: now,
+      metadata: registeredMetadata,
+      management: { accessToken: management.value, uri: registrationUri(ctx.site, clientId) },
+      ...(secret ? { secret } : {}),
+    },
   };
 }
 

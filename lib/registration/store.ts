@@ -4,7 +4,12 @@ import type { Ctx } from '#lib/platform/ctx.ts';
 import type { Db, Tx } from '#lib/platform/db.ts';
 
 /** Why a client is a tombstone. `unclaimed` keeps its metadata, so that its person can still ask again. */
-export type ForgottenCause = 'unclaimed' | 'evicted' | 'ended by approver' | 'forgotten';
+export type ForgottenCause =
+  | 'unclaimed'
+  | 'evicted'
+  | 'ended by approver'
+  | 'forgotten'
+  | 'deleted by client';
 
 export const intakeSourceId = 'src_intake';
 
@@ -25,7 +30,7 @@ export async function countUnclaimed(db: Db): Promise<Map<string, number>> {
 export async function evictUnclaimed(ctx: Ctx, sourcePrefix: string, count: number): Promise<number> {
   const { rows } = await ctx.db.hot.query<{ id: string }>(
     `UPDATE client SET forgotten_at = $3, forgotten_cause = 'evicted', metadata = '{}', redirect_uris = '{}', jwks = NULL,
-            secret_digest = NULL, user_agent = NULL
+            secret_digest = NULL, registration_token_digest = NULL, user_agent = NULL
       WHERE id IN (SELECT id FROM client WHERE source_prefix = $1 AND claimed_at IS NULL AND forgotten_at IS NULL
                     ORDER BY registered_at LIMIT $2 FOR UPDATE SKIP LOCKED)
       RETURNING id`,

@@ -1,0 +1,183 @@
+import { notify } from '#lib/audit/notify.ts';
+import { recordEvent } from '#lib/audit/record.ts';
+import { noteAnonymousRefusal } from '#lib/audit/refusals.ts';
+import { endTokensOfInstances } from '#lib/credentials/end-tokens-of-instances.ts';
+import {
+  type ClientMetadata,
+  type RegisteredMetadata,
+  toRegisteredMetadata,
+  toSoftwareFingerprint,
+} from '#lib/oauth/client-metadata.ts';
+import { digestOf } from '#lib/platform/canonical-json.ts';
+import { matchesDigest, sha256 } from '#lib/platform/crypto.ts';
+import type { Ctx } from '#lib/platform/ctx.ts';
+import { notifyChange, type Tx, withTransaction } from '#lib/platform/db.ts';
+import { Invalid, Unauthenticated } from '#lib/platform/errors.ts';
+import { createClientSecret, needsSecret } from './client-secret.ts';
+import type { RegisteredClient } from './register-client.ts';
+import {
+  createRegistrationToken,
+  type RegistrationManagement,
+  registrationUri,
+} from './registration-token.ts';
+import { replaceMetadata } from './replace-metadata.ts';
+
+/** What a client presents to manage its own registration: the URL's client_id and its registration access token. */
+export type Manager = { clientId: string; token: string };
+
+/**
+ * Reads a registration for the client itself (RFC 7592 §2.1). The token it came with is replaced; the answer carries the
+ * new one.
+ *
+ * @anonymous The registration access token is the permission; it opens this one registration and nothing else.
+ */
+export async function readRegistration(ctx: Ctx, manager: Manager): Promise<RegisteredClient> {
+  const { client, management } = await open(ctx.db.prisma, ctx, manager);
+  return { clientId: client.id, issuedAt: client.registeredAt, metadata: client.metadata, management };
+}
+
+/**
+ * Replaces a registration by the client itself (RFC 7592 §2.2), whole. What nobody decided on yet is simply other
+ * metadata; where a decision rested on what changed, the client stops until a person has looked at it again.
+ *
+ * @anonymous The registration access token is the permission; it opens this one registration and nothing else.
+ * @throws Unauthenticated when the token is not this client's; `Invalid` for a secret that is not the one issued.
+ */
+export async function replaceRegistration(
+  ctx: Ctx,
+  manager: Manager,
+  metadata: ClientMetadata,
+  presentedSecret: string | null,
+): Promise<RegisteredClient> {
+  return withTransaction(ctx, async (tx) => {
+    const { client, management } = await open(tx, ctx, manager);
+    if (presentedSecret !== null && !matchesDigest(presentedSecret, client.secretDigest ?? '')) {
+      throw new Invalid('client_secret is not the one that was issued.');
+    }
+    const now = ctx.clock.now();
+    const registered = toRegisteredMetadata(metadata);
+    await replaceMetadata(
+      tx,
+      asClient(ctx, client.id),
+      client.id,
+      {
+        name: metadata.clientName ?? '',
+        metadata: registered,
+        metadataDigest: digestOf(registered),
+        fingerprint: toSoftwareFingerprint(metadata),
+        redirectUris: registered.redirect_uris,
+        tokenEndpointAuthMethod: metadata.tokenEndpointAuthMethod,
+        grantTypes: metadata.grantTypes,
+        jwks: metadata.jwks,
+      },
+      { title: `${client.name || client.id} changed its registration` },
+    );
+    const hadSecret = client.secretDigest !== null;
+    const secret = needsSecret(metadata) && !hadSecret ? createClientSecret(now) : undefined;
+    if (secret || (hadSecret && !needsSecret(metadata))) {
+      await tx.client.update({
+        where: { id: client.id },
+        data: {
+          secretDigest: secret ? sha256(secret.value) : null,
+          secretExpiresAt: secret?.expiresAt ?? null,
+        },
+      });
+    }
+    return {
+      clientId: client.id,
+      issuedAt: client.registeredAt,
+      metadata: registered,
+      management,
+      ...(secret ? { secret } : {}),
+    };
+  });
+}
+
+/**
+ * Ends a registration by the client itself (RFC 7592 §2.3): its id becomes a tombstone, and everything issued to it ends
+ * with it, at the guards too. Its agents stay with what was approved, for another client of theirs.
+ *
+ * @anonymous The registration access token is the permission; it only takes away, and only from this client.
+ */
+export async function endRegistration(ctx: Ctx, manager: Manager): Promise<void> {
+  await withTransaction(ctx, async (tx) => {
+    const { client } = await open(tx, ctx, manager);
+    const now = ctx.clock.now();
+    const actor = asClient(ctx, client.id);
+    await tx.client.update({
+      where: { id: client.id },
+      data: {
+        forgottenAt: now,
+        forgottenCause: 'deleted by client',
+        secretDigest: null,
+        registrationTokenDigest: null,
+        formerRegistrationTokenDigest: null,
+      },
+    });
+    const eventId = await recordEvent(tx, actor, {
+      kind: 'client.delete',
+      subjectId: client.id,
+      clientId: client.id,
+      after: { state: 'deleted by client' },
+    });
+    const instances = await tx.instance.findMany({
+      where: { clientId: client.id, state: { in: ['quarantined', 'active', 'suspended'] } },
+      select: { id: true, ownerId: true, agentId: true },
+    });
+    await tx.instance.updateMany({
+      where: { id: { in: instances.map(({ id }) => id) } },
+      data: { state: 'revoked', stateCause: 'deleted by client', stateSince: now, quarantineEndsAt: null },
+    });
+    await endTokensOfInstances(tx, actor, instances, {
+      forGood: true,
+      reason: 'deleted by client',
+      parentEventId: eventId,
+    });
+    if (instances.length > 0) {
+      await notify(tx, ctx, {
+        personIds: [...new Set(instances.map((instance) => instance.ownerId))],
+        kind: 'client.delete',
+        title: `${client.name || client.id} ended its registration`,
+        body: 'The client asked for it itself. Its tokens ended with it. What was approved for its agent stays; to go on, connect the client again.',
+        href: `/clients/${encodeURIComponent(client.id)}`,
+      });
+    }
+    await notifyChange(tx, 'clients', client.id);
+  });
+}
+
+type ManagedClient = {
+  id: string;
+  name: string;
+  metadata: RegisteredMetadata;
+  registeredAt: Date;
+  secretDigest: string | null;
+};
+
+/**
+ * The registration this token opens, with the next token in its place. The one presented stays good until its successor
+ * is used: an answer can be lost on its way. Whoever copied an earlier one has nothing.
+ */
+async function open(
+  db: Pick<Tx, '$queryRaw'>,
+  ctx: Ctx,
+  { clientId, token }: Manager,
+): Promise<{ client: ManagedClient; management: RegistrationManagement }> {
+  const next = createRegistrationToken();
+  const presented = sha256(token);
+  const [client] = await db.$queryRaw<ManagedClient[]>`
+    UPDATE client SET registration_token_digest = ${next.digest}, former_registration_token_digest = ${presented}
+     WHERE id = ${clientId} AND kind = 'dynamic' AND (forgotten_at IS NULL OR forgotten_cause = 'unclaimed')
+       AND ${presented} IN (registration_token_digest, former_registration_token_digest)
+     RETURNING id, name, metadata, registered_at AS "registeredAt", secret_digest AS "secretDigest"`;
+  if (!client) {
+    // The same answer for a client that does not exist, one that is gone, and a token of another (RFC 7592 §2.1).
+    noteAnonymousRefusal(ctx, 'manage registration', 'invalid_token');
+    throw new Unauthenticated('This token does not open this registration.');
+  }
+  return { client, management: { accessToken: next.value, uri: registrationUri(ctx.site, client.id) } };
+}
+
+function asClient(ctx: Ctx, clientId: string): Ctx {
+  return { ...ctx, actor: { kind: 'client', clientId } };
+}
