@@ -1,6 +1,7 @@
 'use client';
 
-import { useActionState, useState } from 'react';
+import type { Action } from '#components/console/action.ts';
+import { ConfirmAction } from '#components/console/confirm-action.tsx';
 import { CopyableId, DigestChip } from '#components/console/copyable-id.tsx';
 import { LiveRefresh } from '#components/console/live-refresh.tsx';
 import { PageHeader } from '#components/console/page-header.tsx';
@@ -9,21 +10,17 @@ import { StatePill } from '#components/console/state-pill.tsx';
 import { Timeline } from '#components/console/timeline.tsx';
 import { UntrustedText } from '#components/console/untrusted-text.tsx';
 import { Dossier } from '#components/evidence/dossier.tsx';
-import { Button, SubmitButton } from '#components/ui/button.tsx';
+import { Button } from '#components/ui/button.tsx';
 import { Callout } from '#components/ui/callout.tsx';
 import { Card } from '#components/ui/card.tsx';
 import { CodeBlock } from '#components/ui/code-block.tsx';
 import { DescriptionList } from '#components/ui/description-list.tsx';
-import { Dialog, DialogClose } from '#components/ui/dialog.tsx';
-import { Field } from '#components/ui/field.tsx';
-import { Input } from '#components/ui/input.tsx';
 import { TextLink } from '#components/ui/link-button.tsx';
 import { Table, TableCell, TableHeader, TableRow } from '#components/ui/table.tsx';
 import type { ClientDetail } from '#lib/registration/read-clients.ts';
 import { kindWord } from './words.ts';
 
-type Answer = { ok: true } | { ok: false; problem: { detail: string; requestId: string } };
-export type EndAction = { run(previous: Answer | null, form: FormData): Promise<Answer> }['run'];
+export type EndAction = Action<{ clientId: string; reason: string }, { clientId: string }>;
 
 /** One client: what it says of itself, where it came from, who uses it as what, and what happened to it. */
 export function ClientView({
@@ -70,21 +67,25 @@ export function ClientView({
         actions={
           <>
             {mayEnd && isUnclaimed && (
-              <EndDialog
-                clientId={client.id}
-                action={endQuarantine}
-                label="End quarantine"
+              <ConfirmAction
+                trigger={<Button variant="danger-outline">End quarantine…</Button>}
                 title="End this quarantine?"
-                consequence="Nobody can claim it any more. Its program is told to register again, and does so under a new id."
+                description="Nobody can claim it any more. Its program is told to register again, and does so under a new id."
+                button="End quarantine"
+                action={endQuarantine}
+                input={(reason) => ({ clientId: client.id, reason })}
+                reason
               />
             )}
             {mayForget && !isUnclaimed && !client.forgottenAt && !isLiving && (
-              <EndDialog
-                clientId={client.id}
-                action={forgetClient}
-                label="Forget client"
+              <ConfirmAction
+                trigger={<Button variant="danger-outline">Forget client…</Button>}
                 title="Forget this client?"
-                consequence="Every answer to it will say that it has to register again. Its history stays."
+                description="Every answer to it will say that it has to register again. Its history stays."
+                button="Forget client"
+                action={forgetClient}
+                input={(reason) => ({ clientId: client.id, reason })}
+                reason
               />
             )}
           </>
@@ -230,53 +231,5 @@ export function ClientView({
         </Card>
       </div>
     </div>
-  );
-}
-
-function EndDialog({
-  clientId,
-  action,
-  label,
-  title,
-  consequence,
-}: {
-  clientId: string;
-  action: EndAction;
-  label: string;
-  title: string;
-  consequence: string;
-}) {
-  const [open, setOpen] = useState(false);
-  const [answer, submit] = useActionState(async (previous: Answer | null, form: FormData) => {
-    const result = await action(previous, form);
-    if (result.ok) setOpen(false);
-    return result;
-  }, null);
-  return (
-    <Dialog
-      open={open}
-      onOpenChange={setOpen}
-      trigger={<Button variant="danger-outline">{label}</Button>}
-      title={title}
-      description={consequence}
-    >
-      <form action={submit} className="grid gap-4">
-        <input type="hidden" name="clientId" value={clientId} />
-        {answer && !answer.ok && (
-          <Callout tone="danger" announce title={answer.problem.detail}>
-            <code className="text-xs">{answer.problem.requestId}</code>
-          </Callout>
-        )}
-        <Field name="reason" label="Reason" required hint="Stays in history">
-          <Input name="reason" required minLength={3} maxLength={500} />
-        </Field>
-        <div className="flex flex-wrap justify-end gap-2">
-          <DialogClose>
-            <Button>Keep it</Button>
-          </DialogClose>
-          <SubmitButton variant="danger">{label}</SubmitButton>
-        </div>
-      </form>
-    </Dialog>
   );
 }
