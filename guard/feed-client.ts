@@ -1,10 +1,11 @@
 import { randomBytes } from 'node:crypto';
 import { EventEmitter } from 'node:events';
-import { compactDecrypt, compactVerify, createLocalJWKSet, type JSONWebKeySet } from 'jose';
+import { compactDecrypt, createLocalJWKSet, type JSONWebKeySet } from 'jose';
 import type { Clock } from './clock.ts';
 import type { Floors } from './floors.ts';
 import { type GateClient, GateRefused } from './gate-client.ts';
 import { updateIdentity } from './identity.ts';
+import { keyIdOf, openCompact, openPublicKey } from './jws.ts';
 import { Lease } from './lease.ts';
 import {
   type Ack,
@@ -16,6 +17,7 @@ import {
   type Heartbeat,
   heartbeatEveryMs,
   messageTypes,
+  type PublicJwks,
   parseClockReading,
   parseFeedMessage,
   type RefusalFacts,
@@ -68,7 +70,8 @@ export class FeedClient extends EventEmitter<FeedEvents> {
   readonly #stop = new AbortController();
   readonly #watches = new Map<string, RefusalFacts>();
   readonly #lastAccepted = new Map<string, number>();
-  /** Keys that may sign what this guard believes. */
+  /** Keys that may sign what this guard believes, as they came and as a set to look up tokens by. */
+  #feedJwks: PublicJwks;
   feedKeys: ReturnType<typeof createLocalJWKSet>;
   #connectionEnd: AbortController | null = null;
   #lastSentAtMs = 0;
@@ -89,7 +92,8 @@ export class FeedClient extends EventEmitter<FeedEvents> {
     this.#stateDir = options.stateDir;
     this.lease = new Lease(options.clock);
     this.consoleOrigin = options.gate.identity.consoleOrigin;
-    this.feedKeys = createLocalJWKSet(options.gate.identity.feedKeys as JSONWebKeySet);
+    this.#feedJwks = options.gate.identity.feedKeys;
+    this.feedKeys = createLocalJWKSet(this.#feedJwks as JSONWebKeySet);
   }
 
   /** Connects, and again whenever the connection ends, until `stop`. */
@@ -212,7 +216,7 @@ export class FeedClient extends EventEmitter<FeedEvents> {
     const askedAtMs = this.#clock.monotonicMs();
     const answer = (await this.#gate.post(guardPaths.nonce, { nonce }, 2_000)) as { clock?: unknown };
     const answeredAtMs = this.#clock.monotonicMs();
-    const reading = parseClockReading(await this.#verified(String(answer.clock), messageTypes.clock));
+    const reading = parseClockReading(this.#verified(String(answer.clock), messageTypes.clock));
     const { guardId, issuer } = this.#gate.identity;
     if (reading.nonce !== nonce || reading.guardId !== guardId || reading.iss !== issuer)
       throw new FeedFault('a clock reading for someone or something else');
@@ -233,7 +237,7 @@ export class FeedClient extends EventEmitter<FeedEvents> {
   #takeIn(jws: string, nonce: string): Promise<void> {
     const taken = this.#intake.then(async () => {
       try {
-        await this.#apply(parseFeedMessage(await this.#verified(jws, messageTypes.feed)), nonce);
+        await this.#apply(parseFeedMessage(this.#verified(jws, messageTypes.feed)), nonce);
       } catch (cause) {
         this.#endLease();
         this.#connectionEnd?.abort();
@@ -246,10 +250,12 @@ export class FeedClient extends EventEmitter<FeedEvents> {
     return taken;
   }
 
-  async #verified(jws: string, typ: string): Promise<unknown> {
-    const { payload, protectedHeader } = await compactVerify(jws, this.feedKeys, { algorithms: ['EdDSA'] });
-    if (protectedHeader.typ !== typ) throw new FeedFault(`a ${protectedHeader.typ} where a ${typ} belongs`);
-    return JSON.parse(new TextDecoder().decode(payload));
+  #verified(jws: string, typ: string): unknown {
+    const kid = keyIdOf(jws);
+    const jwk = this.#feedJwks.keys.find((key) => key.kid === kid);
+    const payload = jwk ? openCompact(jws, typ, openPublicKey(jwk)) : null;
+    if (payload === null) throw new FeedFault(`not a ${typ} signed by a feed key`);
+    return payload;
   }
 
   // ── taking in ─────────────────────────────────────────────────────────────
@@ -267,6 +273,7 @@ export class FeedClient extends EventEmitter<FeedEvents> {
       throw new FeedFault('a setup for another guard or connection');
     this.consoleOrigin = setup.consoleOrigin;
     this.feedKeys = createLocalJWKSet(setup.feedKeys as JSONWebKeySet);
+    this.#feedJwks = setup.feedKeys;
     updateIdentity(this.#stateDir, { consoleOrigin: setup.consoleOrigin, feedKeys: setup.feedKeys });
     const upstreams = new Map<string, Upstream>();
     for (const { serverId, upstream } of setup.servers)
@@ -445,7 +452,7 @@ export class FeedClient extends EventEmitter<FeedEvents> {
         this.#ack = { applied: [], refusals: [], ahead: [] };
         const newest = new Map(applied.map((each) => [each.serverId, each]));
         try {
-          const ack = await this.#gate.sign(messageTypes.ack, {
+          const ack = this.#gate.sign(messageTypes.ack, {
             generation: this.#floors.generation,
             applied: [...newest.values()],
             refusals: refusals.slice(0, 1000),

@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
-import { SignJWT } from 'jose';
 import { sha256 } from './canonical.ts';
 import type { Clock } from './clock.ts';
 import type { Identity } from './identity.ts';
+import { signCompact } from './jws.ts';
 import { guardAuthLifetimeSeconds, guardPaths, messageTypes } from './protocol.ts';
 
 /** The gate said no; `code` is its reason, such as `guard_revoked`. */
@@ -50,13 +50,14 @@ export class GateClient {
   }
 
   /** A statement of this guard that can be kept as evidence. */
-  async sign(typ: string, payload: object): Promise<string> {
-    return new SignJWT({ ...payload, jti: randomUUID() })
-      .setProtectedHeader({ alg: 'EdDSA', typ, kid: this.identity.guardId })
-      .setIssuer(this.identity.guardId)
-      .setAudience(this.identity.issuer)
-      .setIssuedAt(this.#nowSeconds())
-      .sign(this.identity.signingKey);
+  sign(typ: string, payload: object): string {
+    return this.#signed(typ, { ...payload, iat: this.#nowSeconds() });
+  }
+
+  #signed(typ: string, payload: object): string {
+    const { guardId, issuer, signingKey } = this.identity;
+    const claims = { ...payload, jti: randomUUID(), iss: guardId, aud: issuer };
+    return signCompact(signingKey, { typ, kid: guardId }, claims);
   }
 
   async #send(method: string, path: string, body: string, signal: AbortSignal): Promise<Response> {
@@ -75,13 +76,12 @@ export class GateClient {
 
   async #sendOnce(method: string, path: string, body: string, signal: AbortSignal): Promise<Response> {
     const iat = this.#nowSeconds();
-    const auth = await new SignJWT({ req: `${method} ${path}`, bod: sha256(body), jti: randomUUID() })
-      .setProtectedHeader({ alg: 'EdDSA', typ: messageTypes.auth, kid: this.identity.guardId })
-      .setIssuer(this.identity.guardId)
-      .setAudience(this.identity.issuer)
-      .setIssuedAt(iat)
-      .setExpirationTime(iat + guardAuthLifetimeSeconds)
-      .sign(this.identity.signingKey);
+    const auth = this.#signed(messageTypes.auth, {
+      req: `${method} ${path}`,
+      bod: sha256(body),
+      iat,
+      exp: iat + guardAuthLifetimeSeconds,
+    });
     return this.#fetch(this.identity.issuer + path, {
       method,
       headers: {

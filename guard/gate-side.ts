@@ -3,9 +3,10 @@
  * verifying what guards say. No state: replay of `jti`, budgets and storage are
  * the gate's.
  */
-import { type KeyObject, sign as signBytes } from 'node:crypto';
-import { CompactEncrypt, compactVerify, decodeProtectedHeader, importJWK } from 'jose';
+import type { KeyObject } from 'node:crypto';
+import { CompactEncrypt, importJWK } from 'jose';
 import { canonicalJson, sha256 } from './canonical.ts';
+import { keyIdOf, openCompact, openPublicKey, signCompact } from './jws.ts';
 import {
   type Ack,
   type CatalogueClaims,
@@ -44,13 +45,8 @@ export class GuardRefused extends Error {
   }
 }
 
-const encode = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url');
-
-/** Compact JWS (RFC 7515 §7.1), at once: a revocation would wait for milliseconds in the queue of the thread pool. */
-function sign(key: FeedKey, typ: string, payload: object): string {
-  const signed = `${encode({ alg: 'EdDSA', typ, kid: key.kid })}.${encode(payload)}`;
-  return `${signed}.${signBytes(null, Buffer.from(signed), key.privateKey).toString('base64url')}`;
-}
+const sign = ({ kid, privateKey }: FeedKey, typ: string, payload: object): string =>
+  signCompact(privateKey, { typ, kid }, payload);
 
 export const signFeedMessage = (key: FeedKey, message: FeedMessage) => sign(key, messageTypes.feed, message);
 export const signClockReading = (key: FeedKey, reading: ClockReading) =>
@@ -85,7 +81,7 @@ export async function verifyEnrolRequest(
     throw new GuardRefused('protocol_unsupported', `protocol ${request.protocol} is not spoken here`);
   if (request.signingKey.crv !== 'Ed25519' || request.encryptionKey.crv !== 'X25519')
     throw new GuardRefused('guard_auth_invalid', 'keys must be Ed25519 and X25519');
-  const payload = await verified(request.proof, messageTypes.enrolProof, request.signingKey);
+  const payload = verified(request.proof, messageTypes.enrolProof, request.signingKey);
   const claims = shaped('guard_auth_invalid', () => parseEnrolProof(payload));
   if (claims.aud !== expect.issuer || claims.sec !== sha256(request.joinSecret))
     throw new GuardRefused('guard_auth_invalid', 'the proof is for something else');
@@ -109,8 +105,8 @@ export async function verifyGuardRequest(
 ): Promise<{ guardId: string; jti: string; exp: number }> {
   const jws = /^Guard ([A-Za-z0-9_.-]{1,4096})$/.exec(request.authorization ?? '')?.[1];
   if (!jws) throw new GuardRefused('guard_auth_invalid', 'no Guard credential');
-  const guardId = keyIdOf(jws);
-  const payload = await verified(jws, messageTypes.auth, await expect.keyOf(guardId));
+  const guardId = guardIdOf(jws);
+  const payload = verified(jws, messageTypes.auth, await expect.keyOf(guardId));
   const auth = shaped('guard_auth_invalid', () => parseGuardAuth(payload));
   if (auth.iss !== guardId || auth.aud !== expect.issuer)
     throw new GuardRefused('guard_auth_invalid', 'issuer or audience differ');
@@ -125,7 +121,7 @@ export async function verifyAck(
   jws: string,
   expect: { issuer: string; guardId: string; key: PublicJwk },
 ): Promise<Ack> {
-  const payload = await verified(jws, messageTypes.ack, expect.key);
+  const payload = verified(jws, messageTypes.ack, expect.key);
   const ack = shaped('guard_auth_invalid', () => parseAck(payload));
   if (ack.iss !== expect.guardId || ack.aud !== expect.issuer)
     throw new GuardRefused('guard_auth_invalid', 'the ack is by or for someone else');
@@ -141,7 +137,7 @@ export async function verifyReport(
   jws: string,
   expect: { issuer: string; guardId: string; key: PublicJwk },
 ): Promise<Report> {
-  const payload = await verified(jws, messageTypes.report, expect.key);
+  const payload = verified(jws, messageTypes.report, expect.key);
   const report = shaped('guard_auth_invalid', () => parseReport(payload));
   if (report.iss !== expect.guardId || report.aud !== expect.issuer)
     throw new GuardRefused('guard_auth_invalid', 'the report is by or for someone else');
@@ -171,32 +167,16 @@ export function followsRecord(
     : record.number === 1 && record.previous === sha256('');
 }
 
-function keyIdOf(jws: string): string {
-  try {
-    const { kid } = decodeProtectedHeader(jws);
-    if (typeof kid === 'string' && /^[A-Za-z0-9_-]{1,64}$/.test(kid)) return kid;
-  } catch {}
+function guardIdOf(jws: string): string {
+  const kid = keyIdOf(jws);
+  if (kid !== null && /^[A-Za-z0-9_-]{1,64}$/.test(kid)) return kid;
   throw new GuardRefused('guard_auth_invalid', 'no key id');
 }
 
-async function verified(jws: string, typ: string, key: PublicJwk): Promise<unknown> {
-  try {
-    const { payload, protectedHeader } = await compactVerify(jws, await imported(key), {
-      algorithms: ['EdDSA'],
-    });
-    if (protectedHeader.typ === typ) return JSON.parse(new TextDecoder().decode(payload));
-  } catch {}
-  throw new GuardRefused('guard_auth_invalid', 'the signature does not hold');
-}
-
-const importedKeys = new WeakMap<PublicJwk, ReturnType<typeof importJWK>>();
-function imported(key: PublicJwk): ReturnType<typeof importJWK> {
-  let importing = importedKeys.get(key);
-  if (!importing) {
-    importing = importJWK(key, 'EdDSA');
-    importedKeys.set(key, importing);
-  }
-  return importing;
+function verified(jws: string, typ: string, key: PublicJwk): unknown {
+  const payload = openCompact(jws, typ, openPublicKey(key));
+  if (payload === null) throw new GuardRefused('guard_auth_invalid', 'the signature does not hold');
+  return payload;
 }
 
 function requireFresh(claims: { iat: number; exp: number }, nowSeconds: number): void {

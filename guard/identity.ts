@@ -1,3 +1,4 @@
+import { createPrivateKey, type JsonWebKey, KeyObject } from 'node:crypto';
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import {
@@ -31,7 +32,7 @@ export type Identity = {
   consoleOrigin: string;
   /** Keys whose signatures on the feed are believed; the first came with the join token. */
   feedKeys: PublicJwks;
-  signingKey: CryptoKey;
+  signingKey: KeyObject;
   encryptionKey: CryptoKey;
 };
 
@@ -53,7 +54,7 @@ export async function loadIdentity(stateDir: string): Promise<Identity | null> {
   }
   return {
     ...stored,
-    signingKey: (await importJWK(stored.signingKey, 'EdDSA')) as CryptoKey,
+    signingKey: createPrivateKey({ key: stored.signingKey as JsonWebKey, format: 'jwk' }),
     encryptionKey: (await importJWK(stored.encryptionKey, 'ECDH-ES')) as CryptoKey,
   };
 }
@@ -113,7 +114,11 @@ export async function enrol(
     encryptionKey: await exportJWK(encryption.privateKey),
   });
   return {
-    identity: { ...common, signingKey: signing.privateKey, encryptionKey: encryption.privateKey },
+    identity: {
+      ...common,
+      signingKey: KeyObject.from(signing.privateKey),
+      encryptionKey: encryption.privateKey,
+    },
     servers: enrolment.servers,
   };
 }

@@ -105,7 +105,7 @@ export class Reporter {
         const limit = this.#spool.backlog > hurryAbove ? recordsInHurry : recordsOfReport;
         const records = this.#spool.unaccepted(limit);
         if (records.length === 0) return;
-        const report = await this.#gate.sign(messageTypes.report, { records });
+        const report = this.#gate.sign(messageTypes.report, { records });
         const { acceptedThrough } = parseReportReceipt(await this.#gate.post(guardPaths.reports, { report }));
         this.#spool.accept(acceptedThrough);
         this.#waitMs = reportEveryMs;

@@ -5,9 +5,10 @@ import {
   generateKeyPairSync,
   type JsonWebKey,
   type KeyObject,
-  sign,
   verify,
 } from 'node:crypto';
+
+export { signCompact } from '#guard/jws.ts';
 
 /** An Ed25519 public key as a JWK (RFC 8037), with the members a verifier looks it up by. */
 export type Ed25519PublicJwk = {
@@ -35,17 +36,6 @@ export function openPrivateJwk(jwk: JsonWebKey): KeyObject {
 
 export function openPublicJwk(jwk: JsonWebKey): KeyObject {
   return createPublicKey({ key: jwk, format: 'jwk' });
-}
-
-const encode = (value: unknown) => Buffer.from(JSON.stringify(value), 'utf8').toString('base64url');
-
-/**
- * Signs with Ed25519 in compact form (RFC 7515 §7.1), synchronously: 30 µs, where WebCrypto's way through the
- * thread pool costs three times that on the issuing path (docs/decisions has the measurement).
- */
-export function signCompact(key: KeyObject, header: { typ: string; kid: string }, payload: object): string {
-  const signed = `${encode({ alg: 'EdDSA', ...header })}.${encode(payload)}`;
-  return `${signed}.${sign(null, Buffer.from(signed, 'ascii'), key).toString('base64url')}`;
 }
 
 export type CompactParts = {
