@@ -69,7 +69,7 @@ test('overloaded, the gate turns away whom it does not know, and goes on answeri
     ]);
     const registration = await gate.ask('/register', {
       method: 'POST',
-      headers: { 'content-type': 'application/json' },
+      headers: { 'content-type': 'application/json', authorization: 'Bearer anything' },
       body: JSON.stringify({ client_name: 'x', redirect_uris: ['http://127.0.0.1:1/cb'] }),
     });
     expect(registration.status).toBe(503);

@@ -248,8 +248,10 @@ function createFront(
 
   /** Who sends neither a session nor credentials of any kind. Bodies are not looked at: that costs what is scarce. */
   function isAnonymous(incoming: IncomingMessage): boolean {
-    if (incoming.headers.authorization !== undefined) return false;
     const path = pathOf(incoming.url) ?? '';
+    // Nobody is known there, whatever they carry.
+    if (path === '/register' || path === '/authorize') return true;
+    if (incoming.headers.authorization !== undefined) return false;
     if (path.startsWith('/_next/static/')) return false;
     if (path === '/token' || path === '/revoke' || path === '/introspect' || path.startsWith('/guards/'))
       return false;

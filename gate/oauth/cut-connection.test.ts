@@ -169,7 +169,8 @@ describe.each([
       // Cuts that all fell on the same side of the commit would prove nothing.
       expect(seen.nothing).toBeGreaterThan(3);
       expect(seen.stored + seen.acknowledged).toBeGreaterThan(0);
-      expect([...cuts]).toEqual(expect.arrayContaining(['> B', '< Z']));
+      // Which messages an exchange has differs with what else the connections carry; both sides' must be among them.
+      expect(new Set([...cuts].map((cut) => cut[0]))).toEqual(new Set(['>', '<']));
     },
   );
 });

@@ -290,6 +290,38 @@ describe('a client manages its own registration (RFC 7592)', () => {
     expect(told?.personId).toBe(world.olive.personId);
   });
 
+  test('changing itself is bounded like registering: over the budget it is told when to come again', async () => {
+    const narrow = await startTestGate(4546, { COUNTERSIGN_REGISTRATIONS_PER_SOURCE: '2' });
+    try {
+      const headers = { 'content-type': 'application/json' };
+      const body = JSON.stringify(loopbackClient);
+      const client = (
+        await narrow.ask('/register', { method: 'POST', headers, body })
+      ).json() as Registration;
+      const path = `/register/${client.client_id}`;
+      let token = client.registration_access_token;
+      const statuses: number[] = [];
+      for (let use = 0; use < 5; use++) {
+        const answer = await narrow.ask(path, { headers: { authorization: `Bearer ${token}` } });
+        statuses.push(answer.status);
+        if (answer.status === 200) token = (answer.json() as Registration).registration_access_token;
+        else {
+          expect(answer.json().error).toBe('too_many_requests');
+          expect(Number(answer.headers['retry-after'])).toBeGreaterThan(0);
+        }
+      }
+      expect(statuses.slice(0, 3)).toEqual([200, 200, 200]);
+      expect(statuses.at(-1)).toBe(429);
+      const ended = await narrow.ask(path, {
+        method: 'DELETE',
+        headers: { authorization: `Bearer ${token}` },
+      });
+      expect(ended.status).toBe(204);
+    } finally {
+      await narrow.close();
+    }
+  });
+
   test('of twenty ends and replacements at once there is one outcome, and nothing half done', async () => {
     const { client, instanceId } = await working();
     const asked = await Promise.all(

@@ -21,7 +21,8 @@ import { BodyTooLarge, mediaTypeOf, readBody } from '../body.ts';
 import { ctxOf } from '../context.ts';
 import { allowCrossOrigin, crossOriginHeaders, toErrorResponse } from './answer.ts';
 import type { OAuthEnv, Register } from './endpoint.ts';
-import { maxRegistrationBytes, maxRegistrationDepth } from './register.ts';
+import { intakeOf } from './intake.ts';
+import { maxRegistrationBytes, maxRegistrationDepth, registrationRefusal } from './register.ts';
 
 const path = '/register/:clientId';
 
@@ -39,10 +40,13 @@ const serversOwn = [
  */
 export const registerRegistrationManagement: Register = (app, gate) => {
   const policy = metadataPolicy(gate.site);
+  const intake = intakeOf(gate);
   allowCrossOrigin(app, path, 'GET, PUT, DELETE');
 
   app.get(path, (c) =>
-    answer(c, async (manager) => toInformation(await readRegistration(ctxOf(gate, c.env.caller), manager))),
+    answer(c, async (manager) =>
+      toInformation(await readRegistration(ctxOf(gate, c.env.caller), intake, manager)),
+    ),
   );
 
   app.put(path, (c) =>
@@ -70,7 +74,7 @@ export const registerRegistrationManagement: Register = (app, gate) => {
         );
       }
       const ctx = ctxOf(gate, c.env.caller);
-      return toInformation(await replaceRegistration(ctx, manager, metadata.value, secret));
+      return toInformation(await replaceRegistration(ctx, intake, manager, metadata.value, secret));
     }),
   );
 
@@ -107,10 +111,7 @@ async function answer(
     if (!(error instanceof DomainError)) throw error;
     if (error.code === 'unauthenticated') return unauthorized(error.message);
     if (error.code === 'invalid') return refuse(error.message);
-    return toErrorResponse(
-      oauthError('temporarily_unavailable', error.message, { retryAfterSeconds: 2 }),
-      crossOriginHeaders,
-    );
+    return toErrorResponse(registrationRefusal(error), crossOriginHeaders);
   }
 }
 

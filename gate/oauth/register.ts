@@ -5,15 +5,14 @@ import {
 } from '#lib/oauth/client-metadata.ts';
 import { oauthError } from '#lib/oauth/oauth-error.ts';
 import { toRegistrationResponse } from '#lib/oauth/registration-response.ts';
-import { parseRanges } from '#lib/platform/address.ts';
 import { DomainError } from '#lib/platform/errors.ts';
 import { describeStrictJsonReason, parseStrictJson } from '#lib/platform/strict-json.ts';
-import { Intake } from '#lib/registration/intake.ts';
 import { createRegistrar } from '#lib/registration/register-client.ts';
 import { metadataPolicy } from '#lib/registration/registration-policy.ts';
 import { mediaTypeOf } from '../body.ts';
 import { ctxOf, type Gate } from '../context.ts';
 import { toErrorAnswer } from './answer.ts';
+import { intakeOf } from './intake.ts';
 import type { MachineEndpoint } from './machine.ts';
 
 /** Largest registration, in bytes; real ones stay below 2 KB. */
@@ -31,15 +30,7 @@ const registeredHeaders = {
  * tested client fails for good on anything else. What the id is good for is decided later, by people.
  */
 export function registrationEndpoint(gate: Gate): MachineEndpoint {
-  const { config } = gate;
-  const intake = new Intake(gate.db, gate.clock, {
-    networks: parseRanges(config.registrationNetworks),
-    perSourcePerMinute: config.registrationsPerSource,
-    perMinute: config.registrationsPerMinute,
-    maxUnclaimedPerSource: config.unclaimedPerSource,
-    maxUnclaimed: config.unclaimedClients,
-  });
-  const registrar = createRegistrar(gate.db, intake);
+  const registrar = createRegistrar(gate.db, intakeOf(gate));
   const policy = metadataPolicy(gate.site);
   const refuse = (...error: Parameters<typeof oauthError>) => toErrorAnswer(oauthError(...error));
 
@@ -82,7 +73,7 @@ export function registrationEndpoint(gate: Gate): MachineEndpoint {
 }
 
 /** A refusal that is not about the metadata. Neither code makes a client throw its other registrations away. */
-function registrationRefusal(error: DomainError) {
+export function registrationRefusal(error: DomainError) {
   switch (error.code) {
     case 'limit_exceeded':
       return oauthError('too_many_requests', error.message, {

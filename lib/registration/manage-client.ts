@@ -14,6 +14,7 @@ import type { Ctx } from '#lib/platform/ctx.ts';
 import { notifyChange, type Tx, withTransaction } from '#lib/platform/db.ts';
 import { Invalid, Unauthenticated } from '#lib/platform/errors.ts';
 import { createClientSecret, needsSecret } from './client-secret.ts';
+import type { Intake } from './intake.ts';
 import type { RegisteredClient } from './register-client.ts';
 import {
   createRegistrationToken,
@@ -31,7 +32,12 @@ export type Manager = { clientId: string; token: string };
  *
  * @anonymous The registration access token is the permission; it opens this one registration and nothing else.
  */
-export async function readRegistration(ctx: Ctx, manager: Manager): Promise<RegisteredClient> {
+export async function readRegistration(
+  ctx: Ctx,
+  intake: Intake,
+  manager: Manager,
+): Promise<RegisteredClient> {
+  await admit(ctx, intake, manager);
   const { client, management } = await open(ctx.db.prisma, ctx, manager);
   return { clientId: client.id, issuedAt: client.registeredAt, metadata: client.metadata, management };
 }
@@ -41,14 +47,17 @@ export async function readRegistration(ctx: Ctx, manager: Manager): Promise<Regi
  * metadata; where a decision rested on what changed, the client stops until a person has looked at it again.
  *
  * @anonymous The registration access token is the permission; it opens this one registration and nothing else.
- * @throws Unauthenticated when the token is not this client's; `Invalid` for a secret that is not the one issued.
+ * @throws Unauthenticated when the token is not this client's; `Invalid` for a secret that is not the one issued;
+ * `LimitExceeded` over the budget of registrations, which this draws on.
  */
 export async function replaceRegistration(
   ctx: Ctx,
+  intake: Intake,
   manager: Manager,
   metadata: ClientMetadata,
   presentedSecret: string | null,
 ): Promise<RegisteredClient> {
+  await admit(ctx, intake, manager);
   return withTransaction(ctx, async (tx) => {
     const { client, management } = await open(tx, ctx, manager);
     if (presentedSecret !== null && !matchesDigest(presentedSecret, client.secretDigest ?? '')) {
@@ -100,6 +109,7 @@ export async function replaceRegistration(
  * @anonymous The registration access token is the permission; it only takes away, and only from this client.
  */
 export async function endRegistration(ctx: Ctx, manager: Manager): Promise<void> {
+  await requireToken(ctx, manager);
   await withTransaction(ctx, async (tx) => {
     const { client } = await open(tx, ctx, manager);
     const now = ctx.clock.now();
@@ -170,12 +180,32 @@ async function open(
      WHERE id = ${clientId} AND kind = 'dynamic' AND (forgotten_at IS NULL OR forgotten_cause = 'unclaimed')
        AND ${presented} IN (registration_token_digest, former_registration_token_digest)
      RETURNING id, name, metadata, registered_at AS "registeredAt", secret_digest AS "secretDigest"`;
-  if (!client) {
-    // The same answer for a client that does not exist, one that is gone, and a token of another (RFC 7592 §2.1).
-    noteAnonymousRefusal(ctx, 'manage registration', 'invalid_token');
-    throw new Unauthenticated('This token does not open this registration.');
-  }
+  if (!client) throw refuse(ctx);
   return { client, management: { accessToken: next.value, uri: registrationUri(ctx.site, client.id) } };
+}
+
+/**
+ * Asked before anything is begun: whoever guesses costs one read. A client nobody has approved may change itself as often
+ * as it may register, each change being a row and an event, and no more.
+ */
+async function admit(ctx: Ctx, intake: Intake, manager: Manager): Promise<void> {
+  await requireToken(ctx, manager);
+  await intake.admit(intake.sourceOf(ctx.address).prefix);
+}
+
+async function requireToken(ctx: Ctx, { clientId, token }: Manager): Promise<void> {
+  const { rowCount } = await ctx.db.hot.query({
+    name: 'registration.manager',
+    text: 'SELECT 1 FROM client WHERE id = $1 AND $2 IN (registration_token_digest, former_registration_token_digest)',
+    values: [clientId, sha256(token)],
+  });
+  if (rowCount !== 1) throw refuse(ctx);
+}
+
+/** The same for a client that does not exist, one that is gone, and a token of another (RFC 7592 §2.1). */
+function refuse(ctx: Ctx): Unauthenticated {
+  noteAnonymousRefusal(ctx, 'manage registration', 'invalid_token');
+  return new Unauthenticated('This token does not open this registration.');
 }
 
 function asClient(ctx: Ctx, clientId: string): Ctx {
