@@ -17,6 +17,7 @@ import { CodeBlock } from '#components/ui/code-block.tsx';
 import { DescriptionList } from '#components/ui/description-list.tsx';
 import { TextLink } from '#components/ui/link-button.tsx';
 import { Table, TableCell, TableHeader, TableRow } from '#components/ui/table.tsx';
+import { type ForgottenCause, forgottenBecause } from '#lib/registration/forgotten.ts';
 import type { ClientDetail } from '#lib/registration/read-clients.ts';
 import { kindWord } from './words.ts';
 
@@ -100,7 +101,7 @@ export function ClientView({
         >
           {client.forgottenCause === 'unclaimed'
             ? 'Its registration ended by itself. The person who started it can still ask for it by signing in again.'
-            : `Cause: ${client.forgottenCause}. `}{' '}
+            : forgottenBecause[client.forgottenCause as ForgottenCause]}{' '}
           <RelativeTime at={client.forgottenAt} />.
         </Callout>
       )}

@@ -6,10 +6,10 @@ import type { OAuthErrorCode } from '#lib/oauth/oauth-error.ts';
 import { sha256, type Vault } from '#lib/platform/crypto.ts';
 import { type Ctx, consoleUrl } from '#lib/platform/ctx.ts';
 import { sealHandle } from './authorization-handle.ts';
+import { forgottenBecause } from './forgotten.ts';
 import { judgeAuthorization, type RequestFault } from './judge-authorization.ts';
 import type { KnownClient } from './known-client.ts';
 import { unfoldPushed } from './push-authorization.ts';
-import type { ForgottenCause } from './store.ts';
 
 /** What the browser at the authorization endpoint is answered. Nothing was written to decide it. */
 export type AuthorizationAnswer =
@@ -123,17 +123,9 @@ function toSentence(description: string): string {
   return /[.!?]$/.test(description) ? description : `${description}.`;
 }
 
-const endings: Record<ForgottenCause, string> = {
-  unclaimed: 'Nobody claimed it in time.',
-  evicted: 'Nobody claimed it, and it made room for others.',
-  'ended by approver': 'An approver ended its quarantine.',
-  forgotten: 'An admin removed it.',
-  'deleted by client': 'The client itself ended its registration.',
-};
-
 function tombstone(ctx: Ctx, client: KnownClient): AuthorizationAnswer {
   noteAnonymousRefusal(ctx, 'authorize', 'forgotten client');
-  const because = endings[client.forgottenCause ?? 'forgotten'];
+  const because = forgottenBecause[client.forgottenCause ?? 'forgotten'];
   return {
     kind: 'page',
     error: 'invalid_client',

@@ -9,8 +9,8 @@ import { digestOf } from '#lib/platform/canonical-json.ts';
 import type { Ctx } from '#lib/platform/ctx.ts';
 import { withoutSecrets } from '#lib/platform/db.ts';
 import { clientDocuments } from './documents.ts';
+import type { ForgottenCause } from './forgotten.ts';
 import { materialDigest } from './material-digest.ts';
-import type { ForgottenCause } from './store.ts';
 
 export type ClientKind = 'dynamic' | 'metadata document' | 'manual';
 

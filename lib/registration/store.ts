@@ -3,14 +3,6 @@ import { systemActor } from '#lib/platform/actor.ts';
 import type { Ctx } from '#lib/platform/ctx.ts';
 import type { Db, Tx } from '#lib/platform/db.ts';
 
-/** Why a client is a tombstone. `unclaimed` keeps its metadata, so that its person can still ask again. */
-export type ForgottenCause =
-  | 'unclaimed'
-  | 'evicted'
-  | 'ended by approver'
-  | 'forgotten'
-  | 'deleted by client';
-
 export const intakeSourceId = 'src_intake';
 
 /** Unclaimed registrations by the network they came from. */
