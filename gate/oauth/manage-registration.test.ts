@@ -246,6 +246,40 @@ describe('a client manages its own registration (RFC 7592)', () => {
       handle: await openInBrowser(gate, signIn(client.client_id, world.server.resource).path),
     });
     expect(opened.standing).toBe('metadata changed');
+
+    // Reviewed as it is now, it works again, as an instance of its own.
+    const sent = signIn(client.client_id, world.server.resource);
+    const again = await claim(world, world.olive, await openInBrowser(gate, sent.path));
+    await approve(world, again);
+    const instances = await gate.database.db.prisma.instance.findMany({
+      where: { clientId: client.client_id },
+      orderBy: { createdAt: 'asc' },
+      select: { state: true },
+    });
+    expect(instances.map(({ state }) => state)).toEqual(['expired', 'active']);
+  });
+
+  test('what could not be registered from here cannot be changed to from here', async () => {
+    const client = await register();
+    const { registration_client_uri: uri, registration_access_token: token } = client;
+    const elsewhere = await startTestGate(4547, { COUNTERSIGN_REGISTRATION_NETWORKS: '192.0.2.0/24' });
+    try {
+      const { db } = elsewhere.database;
+      const row = await gate.database.db.prisma.client.findUniqueOrThrow({ where: { id: client.client_id } });
+      await db.prisma.client.create({ data: { ...row, metadata: row.metadata as object, jwks: undefined } });
+      const path = uri.slice(gate.issuer.length);
+      const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' };
+      const body = JSON.stringify(replacement(client, { client_name: 'Elsewhere' }));
+      const refused = await elsewhere.ask(path, { method: 'PUT', headers, body });
+      expect([refused.status, refused.json().error]).toEqual([403, 'access_denied']);
+      const ended = await elsewhere.ask(path, {
+        method: 'DELETE',
+        headers: { authorization: headers.authorization },
+      });
+      expect(ended.status).toBe(204);
+    } finally {
+      await elsewhere.close();
+    }
   });
 
   test('a change while its request waits: what the approver has read cannot be approved any more', async () => {

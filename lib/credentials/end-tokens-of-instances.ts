@@ -7,7 +7,7 @@ import type { Tx } from '#lib/platform/db.ts';
 /**
  * Ends every token these instances of clients hold, here with the caller's transaction and at the guards with the feed
  * entry it writes; codes not yet redeemed and browsers that wait go with them. `forGood` ends their sign-ins too; else
- * those stay, and go on once the instance may again. Returns how many tokens ended.
+ * those stay and share the instance's fate. Returns how many tokens ended.
  */
 export async function endTokensOfInstances(
   tx: Tx,

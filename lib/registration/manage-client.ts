@@ -15,7 +15,7 @@ import { notifyChange, type Tx, withTransaction } from '#lib/platform/db.ts';
 import { Invalid, Unauthenticated } from '#lib/platform/errors.ts';
 import { createClientSecret, needsSecret } from './client-secret.ts';
 import type { Intake } from './intake.ts';
-import type { RegisteredClient } from './register-client.ts';
+import { admitRegistration, type RegisteredClient, takeFromBudget } from './register-client.ts';
 import {
   createRegistrationToken,
   type RegistrationManagement,
@@ -37,18 +37,20 @@ export async function readRegistration(
   intake: Intake,
   manager: Manager,
 ): Promise<RegisteredClient> {
-  await admit(ctx, intake, manager);
+  await requireToken(ctx, manager);
+  await takeFromBudget(ctx, intake, intake.sourceOf(ctx.address).prefix);
   const { client, management } = await open(ctx.db.prisma, ctx, manager);
   return { clientId: client.id, issuedAt: client.registeredAt, metadata: client.metadata, management };
 }
 
 /**
- * Replaces a registration by the client itself (RFC 7592 §2.2), whole. What nobody decided on yet is simply other
- * metadata; where a decision rested on what changed, the client stops until a person has looked at it again.
+ * Replaces a registration by the client itself (RFC 7592 §2.2), whole. What could not be registered from here now cannot
+ * be changed to either, and it counts as much. What nobody decided on yet is simply other metadata; where a decision
+ * rested on what changed, the client stops until a person has looked at it again.
  *
  * @anonymous The registration access token is the permission; it opens this one registration and nothing else.
- * @throws Unauthenticated when the token is not this client's; `Invalid` for a secret that is not the one issued;
- * `LimitExceeded` over the budget of registrations, which this draws on.
+ * @throws Unauthenticated when the token is not this client's; `Invalid` for a secret that is not the one issued; as
+ * `registerClient` for the rest.
  */
 export async function replaceRegistration(
   ctx: Ctx,
@@ -57,7 +59,8 @@ export async function replaceRegistration(
   metadata: ClientMetadata,
   presentedSecret: string | null,
 ): Promise<RegisteredClient> {
-  await admit(ctx, intake, manager);
+  await requireToken(ctx, manager);
+  await admitRegistration(ctx, intake, metadata);
   return withTransaction(ctx, async (tx) => {
     const { client, management } = await open(tx, ctx, manager);
     if (presentedSecret !== null && !matchesDigest(presentedSecret, client.secretDigest ?? '')) {
@@ -184,15 +187,7 @@ async function open(
   return { client, management: { accessToken: next.value, uri: registrationUri(ctx.site, client.id) } };
 }
 
-/**
- * Asked before anything is begun: whoever guesses costs one read. A client nobody has approved may change itself as often
- * as it may register, each change being a row and an event, and no more.
- */
-async function admit(ctx: Ctx, intake: Intake, manager: Manager): Promise<void> {
-  await requireToken(ctx, manager);
-  await intake.admit(intake.sourceOf(ctx.address).prefix);
-}
-
+/** Asked before anything is begun: whoever guesses costs one read. */
 async function requireToken(ctx: Ctx, { clientId, token }: Manager): Promise<void> {
   const { rowCount } = await ctx.db.hot.query({
     name: 'registration.manager',

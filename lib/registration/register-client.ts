@@ -68,23 +68,9 @@ export function createRegistrar(db: Db, intake: Intake): Registrar {
 
   return {
     async registerClient(ctx, metadata) {
-      const { prefix, isAccepted } = intake.sourceOf(ctx.address);
-      if (!isAccepted) {
-        noteAnonymousRefusal(ctx, 'register', 'network');
-        throw new Forbidden('Registrations are not taken from this network.', { reason: 'network' });
-      }
-      await admit(ctx, intake, prefix);
-      const source = await intakeSource(ctx);
-      const now = ctx.clock.now();
-      const decision = judge(classOf(metadata), redirectOf(metadata), source.id, now);
-      if (decision.outcome === 'deny') {
-        noteAnonymousRefusal(ctx, 'register', 'policy');
-        throw new Forbidden(decision.reasons[0]?.text ?? 'Policy does not permit this registration.', {
-          reason: 'policy',
-        });
-      }
+      const { prefix, source, policyVersion } = await admitRegistration(ctx, intake, metadata);
       await intake.makeRoom(ctx, prefix);
-      const { row, registered } = toRows(ctx, metadata, prefix, source, now, decision.policyVersion);
+      const { row, registered } = toRows(ctx, metadata, prefix, source, ctx.clock.now(), policyVersion);
       try {
         await write(row);
       } catch (error) {
@@ -97,7 +83,34 @@ export function createRegistrar(db: Db, intake: Intake): Registrar {
   };
 }
 
-async function admit(ctx: Ctx, intake: Intake, prefix: string): Promise<void> {
+/**
+ * Whether this may be registered from here now: the network, the budgets, and policy. Throws `Forbidden` or
+ * `LimitExceeded`, counted as a refusal.
+ */
+export async function admitRegistration(
+  ctx: Ctx,
+  intake: Intake,
+  metadata: ClientMetadata,
+): Promise<{ prefix: string; source: IntakeSource; policyVersion: string }> {
+  const { prefix, isAccepted } = intake.sourceOf(ctx.address);
+  if (!isAccepted) {
+    noteAnonymousRefusal(ctx, 'register', 'network');
+    throw new Forbidden('Registrations are not taken from this network.', { reason: 'network' });
+  }
+  await takeFromBudget(ctx, intake, prefix);
+  const source = await intakeSource(ctx);
+  const decision = judge(classOf(metadata), redirectOf(metadata), source.id, ctx.clock.now());
+  if (decision.outcome === 'deny') {
+    noteAnonymousRefusal(ctx, 'register', 'policy');
+    throw new Forbidden(decision.reasons[0]?.text ?? 'Policy does not permit this registration.', {
+      reason: 'policy',
+    });
+  }
+  return { prefix, source, policyVersion: decision.policyVersion };
+}
+
+/** Takes one registration, or one use of a registration by its client, out of the budgets. */
+export async function takeFromBudget(ctx: Ctx, intake: Intake, prefix: string): Promise<void> {
   try {
     await intake.admit(prefix);
   } catch (error) {

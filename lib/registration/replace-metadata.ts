@@ -87,7 +87,7 @@ export async function replaceMetadata(
       after: { state: 'suspended' },
     });
   }
-  // Whoever changed a key or a redirect has tokens of the old one; the sign-ins go on when the change was reviewed.
+  // Whoever changed a key or a redirect may hold tokens of before. Its sign-ins stay, refused with the reason.
   await endTokensOfInstances(tx, ctx, instances, {
     forGood: false,
     reason: 'metadata changed',
