@@ -65,8 +65,7 @@ const unlimited = {
 };
 
 export async function openCrashTown(settings: Record<string, string> = unlimited): Promise<CrashTown> {
-  // A crash loop says enough by itself.
-  const environment = { ...settings, LOG_LEVEL: 'fatal' };
+  const environment = { ...settings, LOG_LEVEL: 'error' };
   let product = await startProduct({ environment });
   const config = parseConfig(
     { ...environment, PORT: String(product.port), COUNTERSIGN_DATA: product.dataFolder },
@@ -109,8 +108,17 @@ export async function openCrashTown(settings: Record<string, string> = unlimited
     // Come back later: what happened may not be known there either. That is all a database that dies may lead to.
     const said = `${what}: ${answer.status} ${JSON.stringify(answer.body)}`;
     if (answer.status < 500) throw new Refused(said);
-    if (answer.status !== 503) failures.push(said);
+    if (answer.status !== 503) failures.push(`${said}\n${loggedOf(String(answer.body.requestId))}`);
     throw new Error(said);
+  }
+
+  /** What the product's log says of one request. */
+  function loggedOf(requestId: string): string {
+    return product
+      .output()
+      .split('\n')
+      .filter((line) => line.includes(requestId))
+      .join('\n');
   }
 
   const call: CrashTown['call'] = async (who, method, path, body, headers = {}) =>

@@ -108,10 +108,13 @@ export function openPool(config: pg.PoolConfig): pg.Pool {
 }
 
 const maxAttempts = 8;
+/** A stop waits this often for a lock that others hold; each wait is as long as the lock's own limit, two seconds. */
+const maxLockWaits = 3;
 
 /**
  * Runs `work` in one serialisable transaction and returns its result. Serialisation failures and deadlocks are
- * normal there and are retried with jitter; after `maxAttempts` the caller gets `Unavailable`, never a 500.
+ * normal there and are retried with jitter; after `maxAttempts`, or when a lock was waited for in vain, the caller gets
+ * `Unavailable`, never a 500.
  * `work` may run several times: it must have no effect outside the transaction.
  */
 export async function withTransaction<T>(ctx: { db: Db }, work: (tx: Tx) => Promise<T>): Promise<T> {
@@ -119,10 +122,9 @@ export async function withTransaction<T>(ctx: { db: Db }, work: (tx: Tx) => Prom
     try {
       return await ctx.db.prisma.$transaction(work, { isolationLevel: 'Serializable' });
     } catch (error) {
+      if (isLockTimeout(error)) throw tooBusy(error);
       if (!isSerializationFailure(error)) throw error;
-      if (attempt === maxAttempts) {
-        throw new Unavailable('Too many changes at once. Nothing happened; try again.', {}, { cause: error });
-      }
+      if (attempt === maxAttempts) throw tooBusy(error);
       await new Promise((resolve) => setTimeout(resolve, Math.random() * 2 ** attempt * 2));
     }
   }
@@ -130,27 +132,47 @@ export async function withTransaction<T>(ctx: { db: Db }, work: (tx: Tx) => Prom
 
 /**
  * The transaction of suspend and revoke: on the reserved connections, and READ COMMITTED, so that it waits for a row
- * instead of failing on it. `work` locks the rows it changes; what was minted beside it dies by the epoch.
+ * instead of failing on it. `work` locks the rows it changes; what was minted beside it dies by the epoch. Deadlocks and
+ * lock timeouts leave nothing behind: a stop must not fail for meeting another writer once, and is told to come again
+ * (`Unavailable`) where others hold what it needs for long.
  */
 export async function withEmergencyTransaction<T>(ctx: { db: Db }, work: (tx: Tx) => Promise<T>): Promise<T> {
-  for (let attempt = 1; ; attempt++) {
+  for (let attempt = 1, lockWaits = 0; ; attempt++) {
     try {
       return await ctx.db.emergency.$transaction(work, { isolationLevel: 'ReadCommitted' });
     } catch (error) {
-      // Deadlocks and lock timeouts leave nothing behind; a stop must not fail for meeting another writer once.
-      if (!isSerializationFailure(error) || attempt === maxAttempts) throw error;
+      if (isLockTimeout(error)) lockWaits++;
+      else if (!isSerializationFailure(error)) throw error;
+      if (attempt === maxAttempts || lockWaits === maxLockWaits) throw tooBusy(error);
     }
   }
 }
 
+function tooBusy(cause: unknown): Unavailable {
+  return new Unavailable('Too many changes at once. Nothing happened; try again.', {}, { cause });
+}
+
 /** 40001 and 40P01 in each dress they come in: Prisma's P2034, the adapter's error, a raw pg error. */
 export function isSerializationFailure(error: unknown): boolean {
+  return saysAnywhere(
+    error,
+    /\b(?:P2034|40001|40P01)\b|TransactionWriteConflict|could not serialize|deadlock detected/,
+  );
+}
+
+/** 55P03: somebody held a lock for longer than this transaction was ready to wait. */
+function isLockTimeout(error: unknown): boolean {
+  return saysAnywhere(error, /\b55P03\b|lock timeout/);
+}
+
+/** Whether an error, or what caused it, says so in its code, its message or what Prisma has put beside it. */
+function saysAnywhere(error: unknown, pattern: RegExp): boolean {
   if (!(error instanceof Error)) return false;
-  const { code, meta, cause } = error as Error & { code?: string; meta?: unknown };
-  if (code === 'P2034' || code === '40001' || code === '40P01') return true;
-  const text = `${error.message} ${JSON.stringify(meta ?? '')}`;
-  if (/TransactionWriteConflict|40001|40P01|could not serialize|deadlock detected/.test(text)) return true;
-  return cause instanceof Error && isSerializationFailure(cause);
+  const { code = '', meta = '', cause } = error as Error & { code?: unknown; meta?: unknown };
+  return (
+    pattern.test(`${String(code)} ${error.message} ${JSON.stringify(meta)}`) ||
+    (cause !== error && saysAnywhere(cause, pattern))
+  );
 }
 
 /** Wakes live pages and feeds when this transaction commits. Payloads are ids, never content. */

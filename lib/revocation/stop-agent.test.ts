@@ -1,3 +1,4 @@
+import pg from 'pg';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { systemActor } from '#lib/platform/actor.ts';
 import type { Db } from '#lib/platform/db.ts';
@@ -267,5 +268,49 @@ describe('revoking', () => {
     expect(receipt.guards).toEqual([
       expect.objectContaining({ guardId: `grd_${agentId}`, acknowledgedAt: null }),
     ]);
+  });
+});
+
+describe('a stop that meets a writer who holds the feed', () => {
+  async function holding(work: (release: () => Promise<unknown>) => Promise<void>): Promise<void> {
+    const holder = new pg.Client({ connectionString: database.urls.gate });
+    await holder.connect();
+    try {
+      await database.db.hot.query(
+        'INSERT INTO feed_head (server_id, sequence) VALUES ($1, 1) ON CONFLICT DO NOTHING',
+        [`srv_${agentId}`],
+      );
+      await holder.query('BEGIN');
+      await holder.query('SELECT 1 FROM feed_head WHERE server_id = $1 FOR UPDATE', [`srv_${agentId}`]);
+      await work(() => holder.query('ROLLBACK'));
+    } finally {
+      await holder.end();
+    }
+  }
+  const waitsForLock = async () => {
+    const { rows } = await database.db.hot.query(
+      `SELECT count(*)::int AS waiting FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`,
+    );
+    return rows[0].waiting;
+  };
+
+  test('waits for it once more than the lock’s own limit, and happens', { timeout: 20_000 }, async () => {
+    await holding(async (release) => {
+      const stopping = revokeAgent(ctx(), stop());
+      await expect.poll(waitsForLock, { timeout: 5_000 }).toBe(1);
+      await expect.poll(waitsForLock, { timeout: 5_000, interval: 5 }).toBe(0);
+      await release();
+      expect(await stopping).toMatchObject({ revocationId: expect.any(String) });
+      expect((await agent()).state).toBe('revoked');
+    });
+  });
+
+  test('held for long, it says that it is to be tried again, and nothing happened', {
+    timeout: 30_000,
+  }, async () => {
+    await holding(async () => {
+      await expect(revokeAgent(ctx(), stop())).rejects.toMatchObject({ code: 'unavailable' });
+      expect(await agent()).toMatchObject({ state: 'active', epoch: 1 });
+    });
   });
 });
