@@ -1,8 +1,9 @@
 import { createHmac, generateKeyPairSync } from 'node:crypto';
 import { CompactSign, compactVerify } from 'jose';
 import { describe, expect, test } from 'vitest';
+import { verifyEnrolRequest } from './gate-side.ts';
 import { keyIdOf, openCompact, openPublicKey, signCompact } from './jws.ts';
-import type { PublicJwk } from './protocol.ts';
+import { guardProtocolVersion, type PublicJwk } from './protocol.ts';
 
 const pair = generateKeyPairSync('ed25519');
 const other = generateKeyPairSync('ed25519');
@@ -52,6 +53,24 @@ describe('what gate and guard tell each other', () => {
     ['nothing', () => ''],
   ])('is not believed with %s', async (_, forge) => {
     expect(openCompact(await forge(), typ, pair.publicKey)).toBeNull();
+  });
+
+  test('is refused, not a fault, where whoever enrols sends a key that is none', async () => {
+    const jwk = { kty: 'OKP', crv: 'Ed25519', x: 'short' };
+    const request = {
+      protocol: guardProtocolVersion,
+      version: '1',
+      name: 'odd',
+      joinSecret: 'x'.repeat(43),
+      signingKey: jwk,
+      encryptionKey: { ...jwk, crv: 'X25519' },
+      proof: mine,
+    };
+    const refused = verifyEnrolRequest(request, { issuer: 'http://localhost', nowSeconds: 0 });
+    await expect(refused).rejects.toMatchObject({
+      name: 'GuardRefused',
+      message: 'the signature does not hold',
+    });
   });
 
   test('is not believed by a key of another kind', () => {

@@ -19,16 +19,16 @@ export function openCompact(jws: string, typ: string, key: KeyObject): Record<st
   const [header = '', payload = '', signature = '', ...more] = jws.split('.');
   if (more.length > 0 || ![header, payload, signature].every((part) => /^[A-Za-z0-9_-]+$/.test(part)))
     return null;
-  const said = decode(header);
+  const said = decodePart(header);
   if (said?.alg !== 'EdDSA' || said.typ !== typ || 'crit' in said) return null;
   const bytes = Buffer.from(signature, 'base64url');
   if (key.asymmetricKeyType !== 'ed25519' || bytes.length !== 64) return null;
-  return verify(null, Buffer.from(`${header}.${payload}`, 'ascii'), key, bytes) ? decode(payload) : null;
+  return verify(null, Buffer.from(`${header}.${payload}`, 'ascii'), key, bytes) ? decodePart(payload) : null;
 }
 
 /** The key id a compact JWS names, unverified; null when it names none. */
 export function keyIdOf(jws: string): string | null {
-  const kid = decode(jws.split('.', 1)[0] ?? '')?.kid;
+  const kid = decodePart(jws.split('.', 1)[0] ?? '')?.kid;
   return typeof kid === 'string' ? kid : null;
 }
 
@@ -48,7 +48,8 @@ function encode(value: object): string {
   return Buffer.from(JSON.stringify(value)).toString('base64url');
 }
 
-function decode(part: string): Record<string, unknown> | null {
+/** A part of a compact JWS that is a JSON object; null for anything else. */
+export function decodePart(part: string): Record<string, unknown> | null {
   try {
     const value: unknown = JSON.parse(Buffer.from(part, 'base64url').toString('utf8'));
     return value !== null && typeof value === 'object' && !Array.isArray(value)

@@ -8,6 +8,8 @@ import {
   verify,
 } from 'node:crypto';
 
+import { decodePart } from '#guard/jws.ts';
+
 export { signCompact } from '#guard/jws.ts';
 
 /** An Ed25519 public key as a JWK (RFC 8037), with the members a verifier looks it up by. */
@@ -57,8 +59,8 @@ export function readCompact(token: string): CompactParts | null {
   if (token.length > maxTokenLength || !/^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+$/.test(token))
     return null;
   const [header, payload, signature] = token.split('.') as [string, string, string];
-  const headerObject = readObject(header);
-  const payloadObject = readObject(payload);
+  const headerObject = decodePart(header);
+  const payloadObject = decodePart(payload);
   if (!headerObject || !payloadObject) return null;
   return {
     header: headerObject,
@@ -66,17 +68,6 @@ export function readCompact(token: string): CompactParts | null {
     signed: `${header}.${payload}`,
     signature: Buffer.from(signature, 'base64url'),
   };
-}
-
-function readObject(part: string): Record<string, unknown> | null {
-  try {
-    const value: unknown = JSON.parse(Buffer.from(part, 'base64url').toString('utf8'));
-    return value !== null && typeof value === 'object' && !Array.isArray(value)
-      ? (value as Record<string, unknown>)
-      : null;
-  } catch {
-    return null;
-  }
 }
 
 /** Whether the signature is this Ed25519 key's. The algorithm is the key's, whatever the header says. */
