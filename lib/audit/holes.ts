@@ -1,8 +1,11 @@
 /**
  * Which arrival numbers are still open. Numbers are handed out by a sequence inside transactions, so they become
- * visible out of order, and those of a rolled-back transaction never do. A transaction has its id before it takes a
- * number; a number missing below a visible one therefore belongs to a transaction older than the `xmax` of that
- * snapshot, and once the oldest running transaction (`xmin`) is not older than that, it will never come.
+ * visible out of order, and those of a rolled-back transaction never do. A number missing below a visible one is taken to
+ * belong to a transaction older than the `xmax` of that snapshot, so that it will never come once the oldest running
+ * transaction (`xmin`) is not older than that.
+ *
+ * Known to be too much: PostgreSQL gives a transaction its id at its first write, and a number may be taken just before.
+ * Who is put aside between the two is not seen by `xmin`, and its event, committed later, would be given up already.
  *
  * Transaction ids live in memory only. What is stored is the highest settled number, so a dump restored into another
  * cluster, where transaction ids start anew, goes on where it was.
