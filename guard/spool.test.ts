@@ -101,7 +101,7 @@ describe('spool', () => {
       fc.constantFrom('\ud800', '\udc00', '\0', '\n', '\u2028', '"'),
     );
     fc.assert(
-      fc.property(fc.array(unit, { maxLength: 20 }), (parts) => {
+      fc.property(fc.array(unit, { maxLength: 20, size: 'max' }), (parts) => {
         const detail = parts.join('');
         spool.append(facts(detail));
         const [record] = spool.unaccepted(1);

@@ -33,7 +33,7 @@ describe('agents', () => {
 
   test('stay as they ended, whatever is asked', () => {
     fc.assert(
-      fc.property(fc.array(fc.constantFrom(...agentActions), { maxLength: 30 }), (actions) => {
+      fc.property(fc.array(fc.constantFrom(...agentActions), { maxLength: 30, size: 'max' }), (actions) => {
         let state: AgentState = 'pending';
         let ended: AgentState | null = null;
         for (const action of actions) {
@@ -61,15 +61,18 @@ describe('instances', () => {
 
   test('stay as they ended, whatever is asked', () => {
     fc.assert(
-      fc.property(fc.array(fc.constantFrom(...instanceActions), { maxLength: 30 }), (actions) => {
-        let state: InstanceState = 'quarantined';
-        for (const action of actions) {
-          const ended = isInstanceEnded(state);
-          const next = nextInstanceState(state, action);
-          if (ended) expect(next.ok).toBe(false);
-          if (next.ok) state = next.value;
-        }
-      }),
+      fc.property(
+        fc.array(fc.constantFrom(...instanceActions), { maxLength: 30, size: 'max' }),
+        (actions) => {
+          let state: InstanceState = 'quarantined';
+          for (const action of actions) {
+            const ended = isInstanceEnded(state);
+            const next = nextInstanceState(state, action);
+            if (ended) expect(next.ok).toBe(false);
+            if (next.ok) state = next.value;
+          }
+        },
+      ),
     );
   });
 });

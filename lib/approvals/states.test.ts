@@ -46,7 +46,7 @@ describe('the life of a request', () => {
 
   test('any sequence of actions approves or rejects at most once, only from submitted, and then stands still', () => {
     fc.assert(
-      fc.property(fc.array(fc.tuple(anyAction, fc.boolean()), { maxLength: 40 }), (steps) => {
+      fc.property(fc.array(fc.tuple(anyAction, fc.boolean()), { maxLength: 40, size: 'max' }), (steps) => {
         let state: RequestState = 'draft';
         let decisions = 0;
         for (const [action, revisedSinceChanges] of steps) {

@@ -1,16 +1,22 @@
 /**
  * Which arrival numbers are still open. Numbers are handed out by a sequence inside transactions, so they become
- * visible out of order, and those of a rolled-back transaction never do. A number missing below a visible one is taken to
- * belong to a transaction older than the `xmax` of that snapshot, so that it will never come once the oldest running
- * transaction (`xmin`) is not older than that.
+ * visible out of order, and those of a rolled-back transaction never do. A transaction has its id before it takes a
+ * number (the column's default sees to that), so whoever holds a number missing below a visible one has an id below any
+ * given out after that one was seen: the hole's barrier. Once every transaction with an id below the barrier has ended,
+ * what is missing will never come.
  *
- * Known to be too much: PostgreSQL gives a transaction its id at its first write, and a number may be taken just before.
- * Who is put aside between the two is not seen by `xmin`, and its event, committed later, would be given up already.
+ * A snapshot's own `xmax` is no barrier: it is one past the youngest transaction that has ended, and the owner of a
+ * missing number may be younger than that.
  *
  * Transaction ids live in memory only. What is stored is the highest settled number, so a dump restored into another
  * cluster, where transaction ids start anew, goes on where it was.
  */
-export type Hole = { from: number; to: number; barrier: bigint };
+export type Hole = {
+  from: number;
+  to: number;
+  /** An id given out after the hole was seen; null until there is one, and until then the hole stays. */
+  barrier: bigint | null;
+};
 
 export class Arrivals {
   /** Every number up to here has been seen or is known never to come, except the holes. */
@@ -30,8 +36,8 @@ export class Arrivals {
     return this.#holes.reduce((lowest, hole) => Math.min(lowest, hole.from - 1), this.high);
   }
 
-  /** Takes in the numbers one snapshot showed, all of them up to the largest. */
-  see(numbers: readonly number[], snapshot: { xmin: bigint; xmax: bigint }): void {
+  /** Takes in the numbers one snapshot showed, all of them up to the largest; `xmin` is its oldest running transaction. */
+  see(numbers: readonly number[], xmin: bigint): void {
     const sorted = [...numbers].sort((a, b) => a - b);
     for (const number of sorted) {
       if (number <= this.high) {
@@ -39,12 +45,17 @@ export class Arrivals {
         continue;
       }
       if (number > this.high + 1) {
-        this.#holes.push({ from: this.high + 1, to: number - 1, barrier: snapshot.xmax });
+        this.#holes.push({ from: this.high + 1, to: number - 1, barrier: null });
       }
       this.high = number;
     }
     // What this very snapshot did not show of a hole older than all that still runs was rolled back.
-    this.#holes = this.#holes.filter((hole) => snapshot.xmin < hole.barrier);
+    this.#holes = this.#holes.filter((hole) => hole.barrier === null || xmin < hole.barrier);
+  }
+
+  /** `id` was given to a transaction begun after everything seen so far: the barrier of the holes that have none. */
+  bar(id: bigint): void {
+    this.#holes = this.#holes.map((hole) => (hole.barrier === null ? { ...hole, barrier: id } : hole));
   }
 
   #fill(number: number): void {

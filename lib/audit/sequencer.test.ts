@@ -125,6 +125,36 @@ describe('the sequencer', () => {
     expect(await verify()).toMatchObject({ outcome: 'intact', size: sequencer.size });
   });
 
+  test('an event of a transaction younger than any that has ended is waited for too', async () => {
+    const sequencer = await openSequencer();
+    const older = await connect(database.urls.gate);
+    const younger = await connect(database.urls.gate);
+    for (const client of [older, younger]) {
+      await client.query('BEGIN');
+      await client.query('SELECT pg_current_xact_id()');
+    }
+    const late = await write(younger, 1, 'late');
+    const early = await write(older, 1, 'early');
+    await older.query('COMMIT');
+    for (let looks = 0; looks < 3; looks++) await sequencer.step();
+    expect(await ordered()).toEqual(early);
+    await younger.query('COMMIT');
+    await sequencer.step();
+    expect(await ordered()).toEqual([...early, ...late]);
+  });
+
+  test('a transaction has its id before it takes an arrival number', async () => {
+    const client = await connect(database.urls.gate);
+    const { rows } = await client.query(
+      `SELECT pg_get_expr(adbin, adrelid) AS taken FROM pg_attrdef JOIN pg_attribute ON attrelid = adrelid AND attnum = adnum
+        WHERE adrelid = 'audit_event'::regclass AND attname = 'arrival'`,
+    );
+    await client.query('BEGIN');
+    await client.query(`SELECT ${rows[0].taken}`);
+    const after = await client.query('SELECT pg_current_xact_id_if_assigned() IS NOT NULL AS assigned');
+    expect(after.rows).toEqual([{ assigned: true }]);
+  });
+
   test('a late commit is found by the next holder as well', async () => {
     const slow = await connect(database.urls.gate);
     await slow.query('BEGIN');

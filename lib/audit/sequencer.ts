@@ -96,7 +96,6 @@ export function runSequencer(options: SequencerOptions): RunningSequencer {
 
 type PendingRow = {
   xmin: string;
-  xmax: string;
   id: string | null;
   arrival: string;
   digest: string;
@@ -167,7 +166,7 @@ export class Sequencer {
   async step(): Promise<{ appended: number; more: boolean }> {
     const { rows } = await this.#client.query<PendingRow>({
       name: 'sequencer read',
-      text: `SELECT pg_snapshot_xmin(s)::text AS xmin, pg_snapshot_xmax(s)::text AS xmax, e.*
+      text: `SELECT pg_snapshot_xmin(s)::text AS xmin, e.*
         FROM pg_current_snapshot() s LEFT JOIN LATERAL (
           (SELECT id, arrival, digest, false AS sequenced
              FROM unnest($1::bigint[], $2::bigint[]) AS hole(low, high)
@@ -184,12 +183,11 @@ export class Sequencer {
         this.#recoverUntil,
       ],
     });
-    const snapshot = { xmin: BigInt(rows[0]?.xmin ?? 0), xmax: BigInt(rows[0]?.xmax ?? 0) };
     const arrived = rows.filter((row) => row.id !== null);
     const before = this.#arrivals.settled;
     this.#arrivals.see(
       arrived.map((row) => Number(row.arrival)),
-      snapshot,
+      BigInt(rows[0]?.xmin ?? 0),
     );
     const fresh = arrived.filter((row) => !row.sequenced);
     if (fresh.length > 0) await this.#append(fresh);
@@ -203,7 +201,7 @@ export class Sequencer {
   async #append(rows: readonly PendingRow[]): Promise<void> {
     const leafHashes = rows.map((row) => leafHashOf(Buffer.from(row.digest, 'base64url')));
     const completed = nodesCompletedBy(this.size, leafHashes, this.#node);
-    const { rowCount } = await this.#client.query({
+    const written = await this.#client.query<{ id: string }>({
       name: 'sequencer append',
       text: `WITH fence AS (UPDATE sequencer_fence SET settled = $2 WHERE id = 1 AND fence = $1 RETURNING 1),
         leaves AS (INSERT INTO audit_leaf (sequence, event_id, leaf_hash, sequenced_at)
@@ -211,7 +209,7 @@ export class Sequencer {
             FROM fence, unnest($4::bigint[], $5::text[], $6::bytea[]) AS l(sequence, event_id, leaf_hash)),
         nodes AS (INSERT INTO audit_node (level, index, hash)
           SELECT n.level, n.index, n.hash FROM fence, unnest($7::int[], $8::bigint[], $9::bytea[]) AS n(level, index, hash))
-        SELECT 1 FROM fence`,
+        SELECT pg_current_xact_id()::text AS id FROM fence`,
       values: [
         this.#fence,
         this.#arrivals.settled,
@@ -224,7 +222,9 @@ export class Sequencer {
         completed.map((node) => node.hash),
       ],
     });
-    if (rowCount !== 1) throw new FenceLost('another sequencer orders the log');
+    const transaction = written.rows[0];
+    if (!transaction) throw new FenceLost('another sequencer orders the log');
+    this.#arrivals.bar(BigInt(transaction.id));
     const known = new Map(this.#edge);
     leafHashes.forEach((hash, offset) => {
       known.set(`0/${this.size + offset}`, hash);
