@@ -15,8 +15,8 @@ export type PageCtx = Ctx & { readonly actor: PersonActor };
 export type PageContext = { ctx: PageCtx; viewer: Viewer };
 
 export function consoleSite(): Site {
-  const { issuer, consoleOrigin, environment, demo } = readConsoleEnvironment();
-  return { issuer, consoleOrigin, environment, demo };
+  const { issuer, consoleOrigin, environment, demo, identityProvider } = readConsoleEnvironment();
+  return { issuer, consoleOrigin, environment, demo, identityProvider };
 }
 
 /** A context for whoever asks, signed in or not: for the pages before sign-in and for route handlers. */

@@ -7,8 +7,8 @@ import { openDb } from '#lib/platform/db.ts';
 import { readConfig } from '#lib/platform/env.ts';
 import { newId } from '#lib/platform/ids.ts';
 import { createLogger } from '#lib/platform/log.ts';
+import { siteOf } from '#lib/platform/site.ts';
 import { reachDatabase } from '../server/reach-database.ts';
-import { siteOf } from '../server/site.ts';
 
 /**
  * Lends `work` a context in which the host itself acts, as the history will say with the name of the account that ran

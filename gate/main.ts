@@ -11,6 +11,7 @@ import type { Vault } from '#lib/platform/crypto.ts';
 import type { Db } from '#lib/platform/db.ts';
 import type { Config } from '#lib/platform/env.ts';
 import { newId } from '#lib/platform/ids.ts';
+import { siteOf } from '#lib/platform/site.ts';
 import { openWakeUps } from '#lib/platform/wake-ups.ts';
 import { createApiApp } from './api/app.ts';
 import { LiveHub } from './api/live.ts';
@@ -74,13 +75,7 @@ const closeGraceMs = 3_000;
  */
 export async function startGate(options: GateOptions): Promise<RunningGate> {
   const { config } = options;
-  const site = {
-    issuer: config.issuer,
-    consoleOrigin: config.consoleOrigin,
-    environment: config.environment,
-    demo: config.demo,
-    loopbackDocuments: config.allowLoopbackMetadata,
-  };
+  const site = siteOf(config);
   refuseOverlap(site.issuer, site.consoleOrigin);
   const gate: Gate = {
     config,

@@ -53,6 +53,16 @@ import {
   signOutInput,
 } from '#lib/access/sessions.ts';
 import { signIn, signInInput } from '#lib/access/sign-in.ts';
+import {
+  admitProviderSignIn,
+  admitProviderSignInInput,
+  linkProvider,
+  linkProviderInput,
+  signInWithProvider,
+  signInWithProviderInput,
+  unlinkProvider,
+  unlinkProviderInput,
+} from '#lib/access/sign-in-with-provider.ts';
 import { publishServerChange } from '#lib/agents/publish-server-change.ts';
 import { approveRequest, approveRequestInput } from '#lib/approvals/approve-request.ts';
 import { commentRequest, commentRequestInput } from '#lib/approvals/comment-request.ts';
@@ -139,6 +149,7 @@ export function verb<Schema extends z.ZodType, Output>(
  * by its type.
  */
 export const verbs = {
+  'access.admitProviderSignIn': verb(admitProviderSignInInput, (ctx) => admitProviderSignIn(ctx)),
   'access.addGroupMember': verb(groupMemberInput, addGroupMember),
   'access.changePassword': verb(changePasswordInput, changePassword),
   'access.confirmRole': verb(confirmRoleInput, confirmRole),
@@ -154,13 +165,16 @@ export const verbs = {
   'access.grantRole': verb(grantRoleInput, grantRole),
   'access.invitePerson': verb(invitePersonInput, invitePerson),
   'access.issuePasswordReset': verb(issuePasswordResetInput, issuePasswordReset),
+  'access.linkProvider': verb(linkProviderInput, linkProvider),
   'access.openSession': verb(openSessionInput, openSession),
   'access.reactivatePerson': verb(reactivatePersonInput, reactivatePerson),
   'access.readInvitation': verb(readInvitationInput, readInvitation),
   'access.redeemInvitation': verb(redeemInvitationInput, redeemInvitation),
   'access.removeGroupMember': verb(groupMemberInput, removeGroupMember),
   'access.signIn': verb(signInInput, signIn),
+  'access.signInWithProvider': verb(signInWithProviderInput, signInWithProvider),
   'access.signOut': verb(signOutInput, (ctx) => signOut(ctx)),
+  'access.unlinkProvider': verb(unlinkProviderInput, (ctx) => unlinkProvider(ctx)),
   'audit.beginExport': verb(beginExportInput, beginExport),
   'catalogue.addServer': verb(addServerInput, addServer),
   'catalogue.changeToolSet': verb(changeToolSetInput, changeToolSet),

@@ -22,6 +22,7 @@ import {
 import { newId } from '#lib/platform/ids.ts';
 import { createLogger, type Logger } from '#lib/platform/log.ts';
 import { OperatorError } from '#lib/platform/operator-error.ts';
+import { siteOf } from '#lib/platform/site.ts';
 import manifest from '../package.json' with { type: 'json' };
 import { printBootReport } from './boot-report.ts';
 import { buildConsoleIfStale } from './build-console.ts';
@@ -34,7 +35,6 @@ import { type OpenedDatabase, openDatabase } from './open-database.ts';
 import { freeLoopbackPort } from './postgres/cluster.ts';
 import { privateSocketFolder } from './private-folder.ts';
 import { holdSingleStart } from './single-start.ts';
-import { siteOf } from './site.ts';
 
 /** Connections of the gate; with those of worker and console they stay below 100 in all. */
 const gatePoolSizes = { prisma: 14, hot: 16, emergency: 4 };
@@ -227,7 +227,11 @@ function consoleEnvironmentOf(
       consoleOrigin: config.consoleOrigin,
       environment: config.environment,
       demo: config.demo,
+      identityProvider: config.identityProvider,
     }),
+    ...(config.identityProviderSecret
+      ? { COUNTERSIGN_OIDC_CLIENT_SECRET: config.identityProviderSecret }
+      : {}),
     NODE_ENV: 'production',
     NEXT_TELEMETRY_DISABLED: '1',
     NEXTAUTH_URL: config.consoleOrigin,

@@ -8,8 +8,8 @@ import { openDb } from '#lib/platform/db.ts';
 import type { Config } from '#lib/platform/env.ts';
 import { newId } from '#lib/platform/ids.ts';
 import { createLogger } from '#lib/platform/log.ts';
+import { siteOf } from '#lib/platform/site.ts';
 import type { DatabaseUrls } from './database.ts';
-import { siteOf } from './site.ts';
 
 /** What the worker is given by its parent; it reads no environment and no files of its own. */
 export type WorkerInput = { config: Config; databaseUrls: DatabaseUrls; keyEncryptionKey: Uint8Array };

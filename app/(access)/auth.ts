@@ -3,21 +3,32 @@ import { createHash } from 'node:crypto';
 import type { NextApiRequest, NextApiResponse } from 'next';
 import NextAuth, { type NextAuthOptions } from 'next-auth';
 import Credentials from 'next-auth/providers/credentials';
+import type { OAuthConfig } from 'next-auth/providers/oauth';
 import type { VerbOutput } from '#gate/verbs.ts';
+import { type ProviderMetadata, readProviderMetadata } from '#lib/access/provider-metadata.ts';
+import { systemClock } from '#lib/platform/clock.ts';
 import { randomToken } from '#lib/platform/crypto.ts';
-import { readSignInSecret } from '#lib/platform/env.ts';
+import { readIdentityProviderSecret, readSignInSecret } from '#lib/platform/env.ts';
 import { readCaller } from '../caller.ts';
+import { consoleSite } from '../page-context.ts';
 import { callVerb } from '../verbs.ts';
 
 /**
  * The only module that knows next-auth. It runs the sign-in dance and nothing else: what comes out is our own one-time
- * hand-over, which becomes our own session row. None of next-auth's cookies ever reaches a browser.
+ * hand-over, or an ID token for the gate to check, which becomes our own session row. Of next-auth's cookies only those
+ * reach a browser that tie the way to the identity provider to the way back.
  */
 
 export type SignInResult = VerbOutput<'access.signIn'>;
 
 /** What the dance was asked, with only the parts next-auth looks at. */
-type DanceRequest = { method: 'GET' | 'POST'; action: readonly string[]; body: Record<string, string> };
+type DanceRequest = {
+  method: 'GET' | 'POST';
+  action: readonly string[];
+  body: Record<string, string>;
+  query?: Readonly<Record<string, string>>;
+  cookies?: Readonly<Record<string, string>>;
+};
 
 /** Signs in with an e-mail address and a password. Says what the verb said; opens no session. */
 export async function signInWithPassword(given: { email: string; password: string }): Promise<SignInResult> {
@@ -62,6 +73,131 @@ export async function signInWithPassword(given: { email: string; password: strin
   return result;
 }
 
+/** What ties the browser that leaves for the provider to the one that comes back: state, PKCE verifier and nonce. */
+export type ProviderDance = { url: string; setCookies: readonly string[] };
+
+/**
+ * Where to send the browser so that the identity provider signs somebody in (OpenID Connect Core 1.0 §3.1.2.1, with
+ * PKCE). Throws the gate's errors, or `Unavailable` when the provider cannot be asked.
+ */
+export async function beginWithProvider(): Promise<ProviderDance> {
+  const failures: unknown[] = [];
+  const { options, metadata } = await providerOptions(failures);
+  const answer = await dance({ method: 'POST', action: ['signin', providerId], body: {} }, options);
+  // When it fails it sends to an error page instead.
+  if (!answer.url?.startsWith(metadata.authorizationEndpoint)) throw new ProviderFailure(failures);
+  return { url: answer.url, setCookies: answer.setCookies.filter(isDanceCookie) };
+}
+
+/**
+ * Comes back from the provider: compares the state, exchanges the code with the PKCE verifier, compares the nonce, and
+ * returns the ID token, which nobody has believed yet. Throws `ProviderFailure` when any of it does not fit.
+ */
+export async function finishWithProvider(
+  query: Readonly<Record<string, string>>,
+  cookies: Readonly<Record<string, string>>,
+): Promise<string> {
+  const failures: unknown[] = [];
+  let idToken: string | undefined;
+  const { options } = await providerOptions(failures);
+  await dance(
+    { method: 'GET', action: ['callback', providerId], body: {}, query, cookies },
+    {
+      ...options,
+      callbacks: {
+        signIn({ account }) {
+          idToken = account?.id_token;
+          return true;
+        },
+      },
+    },
+  );
+  if (!idToken) throw new ProviderFailure(failures);
+  return idToken;
+}
+
+/**
+ * The exchange with the identity provider failed. The cause is for the operator's log only: next-auth has one logger for
+ * the whole process, so of two dances at once it may be the other's.
+ */
+class ProviderFailure extends Error {
+  constructor(causes: readonly unknown[]) {
+    super('The exchange with the identity provider failed', { cause: causes[0] });
+  }
+}
+
+const providerId = 'oidc';
+export const danceSeconds = 15 * 60;
+
+/** Names of the cookies of a dance with the provider. `__Host-` where that is possible, as for our own. */
+export function danceCookieNames(): Record<'state' | 'pkceCodeVerifier' | 'nonce', string> {
+  const prefix = consoleSite().consoleOrigin.startsWith('https:') ? '__Host-' : '';
+  return {
+    state: `${prefix}countersign-oidc-state`,
+    pkceCodeVerifier: `${prefix}countersign-oidc-verifier`,
+    nonce: `${prefix}countersign-oidc-nonce`,
+  };
+}
+
+function isDanceCookie(setCookie: string): boolean {
+  return Object.values(danceCookieNames()).some((name) => setCookie.startsWith(`${name}=`));
+}
+
+async function providerOptions(
+  failures: unknown[],
+): Promise<{ options: NextAuthOptions; metadata: ProviderMetadata }> {
+  const { identityProvider, consoleOrigin } = consoleSite();
+  if (!identityProvider) throw new Error('no identity provider is configured');
+  const { issuer, clientId, name, scope } = identityProvider;
+  const metadata = await readProviderMetadata(issuer, systemClock);
+  const clientSecret = readIdentityProviderSecret();
+  const provider: OAuthConfig<{ sub: string }> = {
+    id: providerId,
+    name,
+    type: 'oauth',
+    issuer,
+    authorization: { url: metadata.authorizationEndpoint, params: { scope } },
+    token: { url: metadata.tokenEndpoint },
+    jwks_endpoint: metadata.jwksUri,
+    idToken: true,
+    checks: ['pkce', 'state', 'nonce'],
+    clientId,
+    clientSecret: clientSecret ?? undefined,
+    client: {
+      token_endpoint_auth_method: clientSecret ? 'client_secret_basic' : 'none',
+      id_token_signed_response_alg: metadata.idTokenAlgorithm,
+    },
+    httpOptions: { timeout: 5_000 },
+    profile: ({ sub }) => ({ id: sub }),
+  };
+  const names = danceCookieNames();
+  const cookieOptions = {
+    httpOnly: true,
+    // The way back is a navigation that another site began.
+    sameSite: 'lax',
+    path: '/',
+    secure: consoleOrigin.startsWith('https:'),
+    maxAge: danceSeconds,
+  };
+  const options: NextAuthOptions = {
+    ...baseOptions(),
+    providers: [provider],
+    cookies: {
+      state: { name: names.state, options: cookieOptions },
+      pkceCodeVerifier: { name: names.pkceCodeVerifier, options: cookieOptions },
+      nonce: { name: names.nonce, options: cookieOptions },
+    },
+    logger: {
+      error(code, metadata) {
+        failures.push(metadata instanceof Error ? metadata : new Error(code, { cause: metadata }));
+      },
+      warn() {},
+      debug() {},
+    },
+  };
+  return { options, metadata };
+}
+
 function baseOptions(): Omit<NextAuthOptions, 'providers'> {
   return {
     secret: readSignInSecret(),
@@ -77,23 +213,36 @@ function baseOptions(): Omit<NextAuthOptions, 'providers'> {
  * Runs one step of next-auth without a network around it. Its double-submit token is filled in here: the callers have
  * already required that the request comes from a page of this very origin, which says more.
  */
-async function dance(asked: DanceRequest, options: NextAuthOptions): Promise<void> {
+async function dance(
+  asked: DanceRequest,
+  options: NextAuthOptions,
+): Promise<{ url: string | null; setCookies: readonly string[] }> {
   const csrfToken = randomToken();
   const csrfHash = createHash('sha256').update(`${csrfToken}${options.secret}`).digest('hex');
   const request = {
     method: asked.method,
-    query: { nextauth: [...asked.action] },
+    query: { ...asked.query, nextauth: [...asked.action] },
     body: { ...asked.body, csrfToken, json: 'true' },
-    cookies: { 'next-auth.csrf-token': `${csrfToken}|${csrfHash}` },
+    cookies: { ...asked.cookies, 'next-auth.csrf-token': `${csrfToken}|${csrfHash}` },
     headers: {},
   };
+  let url: string | null = null;
+  const setCookies: string[] = [];
   const response = {
     status: () => response,
-    setHeader: () => response,
+    // It adds one cookie at a time to all that `getHeader` returns.
+    setHeader(name: string, value: string | string[]) {
+      if (name === 'Set-Cookie') setCookies.push(...[value].flat().slice(-1));
+      return response;
+    },
     getHeader: () => undefined,
-    json: () => response,
+    json(body: { url?: string }) {
+      url = body.url ?? null;
+      return response;
+    },
     send: () => response,
     end: () => response,
   };
   await NextAuth(request as unknown as NextApiRequest, response as unknown as NextApiResponse, options);
+  return { url, setCookies };
 }

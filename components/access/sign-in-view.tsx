@@ -2,8 +2,10 @@
 
 import { type FormEvent, useRef, useState } from 'react';
 import { Button } from '#components/ui/button.tsx';
+import { buttonVariants } from '#components/ui/button-variants.ts';
 import { Callout } from '#components/ui/callout.tsx';
 import { Card } from '#components/ui/card.tsx';
+import { cn } from '#components/ui/cn.ts';
 import { Field } from '#components/ui/field.tsx';
 import { Input } from '#components/ui/input.tsx';
 
@@ -16,6 +18,29 @@ const failures: Record<string, string> = {
   origin: 'This form was not sent from this console. Open the sign-in page again.',
 };
 
+/** What went wrong between here, the identity provider and back, and what to do about it. */
+const providerFailures: Record<string, (provider: string) => [title: string, advice: string]> = {
+  provider: (name) => [
+    `${name} could not be reached, or its answer did not fit`,
+    'Nothing is lost; try again in a moment. The log of the console says more.',
+  ],
+  'provider-refused': (name) => [`${name} did not let you in`, 'Whoever runs it can say why.'],
+  'provider-expired': () => [
+    'This sign-in took too long or was begun in another window',
+    'Begin again from here.',
+  ],
+  token: () => ['This sign-in was used or took too long', 'Begin again from here.'],
+  'e-mail': (name) => [
+    `${name} names no verified e-mail address for you`,
+    'Countersign writes to you there. Whoever runs it can add one.',
+  ],
+  'account-exists': (name) => [
+    'An account with your e-mail address is here already',
+    `Accounts are not joined by address. Sign in with its password and link ${name} under Settings, Profile.`,
+  ],
+  deactivated: () => ['This account is deactivated', 'An admin can reactivate it.'],
+};
+
 /**
  * A plain form that works without script; with script a refusal keeps what was typed. `to` is a path of this console,
  * checked by the server before and after.
@@ -26,12 +51,15 @@ export function SignInView({
   error,
   signedOut,
   nobodyYet,
+  provider,
 }: {
   to: string;
   intent: string | null;
   error: string | null;
   signedOut: boolean;
   nobodyYet: boolean;
+  /** Name of the identity provider people may sign in with; null where there is none. */
+  provider: string | null;
 }) {
   const [failure, setFailure] = useState<Failure | null>(error ? { error } : null);
   const [pending, setPending] = useState(false);
@@ -61,6 +89,9 @@ export function SignInView({
     password.current?.select();
   }
 
+  const [providerFailure, advice] =
+    (failure && provider && providerFailures[failure.error]?.(provider)) || [];
+
   return (
     <Card>
       <form method="post" action="/api/auth/callback/credentials" onSubmit={submit} className="grid gap-4">
@@ -80,9 +111,28 @@ export function SignInView({
           </Callout>
         )}
         {failure && (
-          <Callout tone="danger" announce title={failures[failure.error] ?? failures.unavailable}>
-            {failure.retryAfterSeconds ? `Try again in ${failure.retryAfterSeconds} seconds.` : null}
+          <Callout
+            tone="danger"
+            announce
+            title={providerFailure ?? failures[failure.error] ?? failures.unavailable}
+          >
+            {advice ??
+              (failure.retryAfterSeconds ? `Try again in ${failure.retryAfterSeconds} seconds.` : null)}
           </Callout>
+        )}
+        {provider && !nobodyYet && (
+          <>
+            {/* A whole navigation: it leaves the console, and nothing of it may be fetched ahead. */}
+            <a
+              href={`/api/auth/signin/oidc?${new URLSearchParams({ to })}`}
+              className={cn(buttonVariants({ variant: 'primary', size: 'lg' }), 'w-full')}
+            >
+              Continue with {provider}
+            </a>
+            <p className="flex items-center gap-3 text-fg-3 text-xs before:h-px before:flex-1 before:bg-line after:h-px after:flex-1 after:bg-line">
+              or with a password
+            </p>
+          </>
         )}
         <Field name="email" label="E-mail address" required>
           <Input
@@ -103,7 +153,13 @@ export function SignInView({
           <Input ref={password} name="password" type="password" autoComplete="current-password" required />
         </Field>
         <input type="hidden" name="callbackUrl" value={to} />
-        <Button type="submit" variant="primary" size="lg" pending={pending} className="w-full">
+        <Button
+          type="submit"
+          variant={provider && !nobodyYet ? 'secondary' : 'primary'}
+          size="lg"
+          pending={pending}
+          className="w-full"
+        >
           Sign in
         </Button>
       </form>

@@ -139,7 +139,13 @@ function EndRole({
       title={
         waits ? `Withdraw the role ${grant.role}?` : `Take the role ${grant.role} from ${person.displayName}?`
       }
-      description={waits ? undefined : 'It takes effect with their very next click or call.'}
+      description={
+        waits
+          ? undefined
+          : grant.providerGroup
+            ? `It takes effect with their very next click or call. While they are in the group ${grant.providerGroup}, their next sign-in gives it back.`
+            : 'It takes effect with their very next click or call.'
+      }
       button={waits ? 'Withdraw' : 'Take away'}
       action={endRole}
       input={() => ({ grantId: grant.grantId })}
@@ -192,6 +198,11 @@ function GrantForm({
   );
 }
 
+/** Nobody here ended it: the identity provider no longer named the group. */
+function hasLeftGroup(grant: RoleGrantRow): boolean {
+  return grant.providerGroup !== null && grant.endedBy === null;
+}
+
 function RoleHistory({ grants }: { grants: readonly RoleGrantRow[] }) {
   const items = grants
     .flatMap((grant) => [
@@ -213,7 +224,9 @@ function RoleHistory({ grants }: { grants: readonly RoleGrantRow[] }) {
         ? {
             key: `${grant.grantId}-ended`,
             at: grant.endedAt,
-            title: `${grant.role} taken away by ${grant.endedBy ?? 'the host'}`,
+            title: hasLeftGroup(grant)
+              ? `${grant.role} ended: no longer in the group ${grant.providerGroup}`
+              : `${grant.role} taken away by ${grant.endedBy ?? 'the host'}`,
             tone: 'warning' as const,
           }
         : null,

@@ -116,6 +116,10 @@ export function PersonView({
               items={[
                 { term: 'Verified subject', value: <CopyableId id={person.subject} label="subject" /> },
                 { term: 'Id', value: <CopyableId id={person.personId} label="person id" /> },
+                person.identities.length > 0 && {
+                  term: 'Signs in through',
+                  value: person.identities.map(({ issuer }) => issuer).join(', '),
+                },
                 { term: 'Here since', value: <RelativeTime at={person.createdAt} /> },
                 person.deactivatedAt !== null && {
                   term: 'Deactivated',
@@ -158,7 +162,18 @@ function ResetDialog({
           clear();
         }
       }}
-      trigger={<Button icon={<KeyRound aria-hidden />}>Reset password</Button>}
+      trigger={
+        <Button
+          icon={<KeyRound aria-hidden />}
+          disabledReason={
+            person.subject.startsWith('oidc:')
+              ? 'This person signs in through the identity provider and has no password.'
+              : null
+          }
+        >
+          Reset password
+        </Button>
+      }
       title={`Reset the password of ${person.displayName}`}
       description={
         link

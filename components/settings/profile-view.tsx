@@ -13,11 +13,13 @@ import { DescriptionList } from '#components/ui/description-list.tsx';
 import { Field } from '#components/ui/field.tsx';
 import { Input } from '#components/ui/input.tsx';
 import { notify } from '#components/ui/toast.tsx';
+import { ProviderCard, type ProviderLink } from './provider-card.tsx';
 import { ThemeChoice } from './theme-choice.tsx';
 
 type Actions = {
   editProfile: Action<{ displayName: string }, void>;
   changePassword: Action<{ currentPassword: string; password: string }, { endedSessions: number }>;
+  unlinkProvider: Action<Record<string, never>, void>;
 };
 
 export function ProfileView({
@@ -27,6 +29,9 @@ export function ProfileView({
   roles,
   rights,
   groups,
+  provider,
+  linked,
+  linkProblem,
   theme,
   actions,
 }: {
@@ -36,9 +41,16 @@ export function ProfileView({
   roles: readonly string[];
   rights: readonly { right: string; from: readonly string[] }[];
   groups: readonly string[];
+  /** The identity provider, where one is configured. */
+  provider: ProviderLink | null;
+  /** What came of linking it a moment ago. */
+  linked: boolean;
+  linkProblem: string | null;
   theme: Theme;
   actions: Actions;
 }) {
+  // Accounts the provider made have no password, and their subject says where they come from.
+  const hasNoPassword = subject.startsWith('oidc:');
   return (
     <div className="grid gap-4">
       <Card title="You">
@@ -65,9 +77,20 @@ export function ProfileView({
           {rights.length === 0 && <li>Nothing yet: you have no role.</li>}
         </ul>
       </Card>
-      <Card title="Password" description="Changing it ends your sessions in every other browser.">
-        <PasswordForm email={email} changePassword={actions.changePassword} />
-      </Card>
+      {provider && (
+        <ProviderCard
+          provider={provider}
+          isOnlyWayIn={hasNoPassword}
+          linked={linked}
+          problem={linkProblem}
+          unlinkProvider={actions.unlinkProvider}
+        />
+      )}
+      {!hasNoPassword && (
+        <Card title="Password" description="Changing it ends your sessions in every other browser.">
+          <PasswordForm email={email} changePassword={actions.changePassword} />
+        </Card>
+      )}
       <Card title="Appearance" description="Remembered in this browser.">
         <ThemeChoice initial={theme} />
       </Card>

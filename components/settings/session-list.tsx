@@ -37,6 +37,7 @@ export function SessionList({
                 <UntrustedText text={describeUserAgent(session.userAgent)} />
               </span>
               {session.isThisOne && <Badge tone="info">this browser</Badge>}
+              {session.authMethod === 'provider' && <Badge>single sign-on</Badge>}
               {session.authMethod === 'recovery' && <Badge tone="warning">recovery</Badge>}
             </span>
             <span className="text-fg-3 text-xs">

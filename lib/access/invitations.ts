@@ -110,10 +110,16 @@ export async function issuePasswordReset(
 ): Promise<Link> {
   const admin = requireRole(ctx, 'admin');
   return withTransaction(ctx, async (tx) => {
-    const person = await tx.person.findUnique({ where: { id: input.personId } });
+    const person = await tx.person.findUnique({
+      where: { id: input.personId },
+      include: { password: { select: { personId: true } }, identities: { select: { id: true } } },
+    });
     if (!person) throw new NotFound();
     if (person.state !== 'active')
       throw new Conflict('This person is deactivated. Reactivate them first.', { state: person.state });
+    // A password would be a second way in, around whatever the identity provider asks of them.
+    if (!person.password && person.identities.length > 0)
+      throw new Conflict('This person signs in through the identity provider and has no password.');
     await endOpenInvitations(tx, ctx, { purpose: 'password reset', personId: person.id });
     const link = await createInvitation(tx, ctx, {
       purpose: 'password reset',

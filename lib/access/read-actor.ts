@@ -9,6 +9,8 @@ import { isApiToken } from './api-token-format.ts';
 export const sessionIdleSeconds = 12 * 3600;
 /** And at the latest after this long, however busy: then one signs in again. */
 export const sessionMaxSeconds = 7 * 24 * 3600;
+/** Whoever left a group or the organisation is known to have left at the next sign-in, so that comes sooner. */
+export const providerSessionMaxSeconds = 12 * 3600;
 /** `last seen` is written at most this often, so that reading pages is not writing rows. */
 const seenEverySeconds = 60;
 

@@ -112,6 +112,8 @@ export type RoleGrantRow = {
   state: 'in effect' | 'waits for a second admin' | 'ended';
   grantedAt: string;
   grantedBy: string;
+  /** The provider's group that gives it: it ends when its holder leaves the group. */
+  providerGroup: string | null;
   grantedById: string | null;
   effectiveAt: string | null;
   confirmedBy: string | null;
@@ -133,6 +135,8 @@ export type SessionRow = {
   userAgent: string | null;
 };
 
+export type IdentityRow = { issuer: string; createdAt: string; lastUsedAt: string };
+
 export type ApiTokenRow = {
   tokenId: string;
   name: string;
@@ -153,6 +157,8 @@ export type PersonFacts = {
   deactivatedAt: string | null;
   grants: RoleGrantRow[];
   groups: { groupId: string; name: string; kind: string; addedAt: string }[];
+  /** Their accounts at the identity provider. */
+  identities: IdentityRow[];
   sessions: SessionRow[];
   apiTokens: ApiTokenRow[];
   /** Living agents this person answers for: what a deactivation would stop. */
@@ -167,6 +173,7 @@ export async function getPerson(ctx: Ctx, personId: string): Promise<PersonFacts
     include: {
       roles: { orderBy: { grantedAt: 'desc' } },
       memberships: { where: { endedAt: null }, include: { group: true }, orderBy: { addedAt: 'asc' } },
+      identities: { orderBy: { createdAt: 'asc' } },
     },
   });
   if (!person) throw new NotFound();
@@ -195,7 +202,9 @@ export async function getPerson(ctx: Ctx, personId: string): Promise<PersonFacts
       role: grant.role as Role,
       state: grant.endedAt ? 'ended' : grant.effectiveAt ? 'in effect' : 'waits for a second admin',
       grantedAt: grant.grantedAt.toISOString(),
-      grantedBy: nameOf(grant.grantedById) ?? 'the host',
+      grantedBy:
+        nameOf(grant.grantedById) ?? (grant.providerGroup ? `the group ${grant.providerGroup}` : 'the host'),
+      providerGroup: grant.providerGroup,
       grantedById: grant.grantedById,
       effectiveAt: grant.effectiveAt?.toISOString() ?? null,
       confirmedBy: nameOf(grant.confirmedById),
@@ -208,6 +217,7 @@ export async function getPerson(ctx: Ctx, personId: string): Promise<PersonFacts
       kind: group.kind,
       addedAt: addedAt.toISOString(),
     })),
+    identities: person.identities.map(toIdentityRow),
     sessions,
     apiTokens,
     ownedAgents,
@@ -215,19 +225,36 @@ export async function getPerson(ctx: Ctx, personId: string): Promise<PersonFacts
 }
 
 /** One's own account, for the settings. */
-export async function getOwnAccount(
-  ctx: Ctx,
-): Promise<{ sessions: SessionRow[]; apiTokens: ApiTokenRow[]; groups: string[] }> {
+export async function getOwnAccount(ctx: Ctx): Promise<{
+  sessions: SessionRow[];
+  apiTokens: ApiTokenRow[];
+  groups: string[];
+  identities: IdentityRow[];
+}> {
   const { personId } = requireSession(ctx);
-  const [sessions, apiTokens, memberships] = await Promise.all([
+  const [sessions, apiTokens, memberships, identities] = await Promise.all([
     listSessionsOf(ctx, personId),
     listApiTokensOf(ctx, personId),
     ctx.db.prisma.groupMember.findMany({
       where: { personId, endedAt: null },
       select: { group: { select: { name: true } } },
     }),
+    ctx.db.prisma.personIdentity.findMany({ where: { personId }, orderBy: { createdAt: 'asc' } }),
   ]);
-  return { sessions, apiTokens, groups: memberships.map((membership) => membership.group.name) };
+  return {
+    sessions,
+    apiTokens,
+    groups: memberships.map((membership) => membership.group.name),
+    identities: identities.map(toIdentityRow),
+  };
+}
+
+function toIdentityRow(row: { issuer: string; createdAt: Date; lastUsedAt: Date }): IdentityRow {
+  return {
+    issuer: row.issuer,
+    createdAt: row.createdAt.toISOString(),
+    lastUsedAt: row.lastUsedAt.toISOString(),
+  };
 }
 
 const shownEnded = 20;

@@ -80,7 +80,7 @@ export async function grantRoleWithin(
       href: `/people/${personId}`,
     });
   } else {
-    await takeEffect(tx, ctx, personId, role);
+    await endSessionsBefore(tx, ctx, personId, role);
   }
   await notifyChange(tx, 'people', personId);
   return { grantId: id, state: waits ? 'waits for a second admin' : 'in effect' };
@@ -117,7 +117,7 @@ export async function confirmRole(ctx: Ctx, input: z.output<typeof confirmRoleIn
       before: { state: 'waits for a second admin' },
       after: { state: 'in effect' },
     });
-    await takeEffect(tx, ctx, grant.personId, grant.role as Role);
+    await endSessionsBefore(tx, ctx, grant.personId, grant.role as Role);
     await notify(tx, ctx, {
       personIds: [grant.personId],
       kind: 'role.confirm',
@@ -204,7 +204,7 @@ export async function listAdminIds(tx: Pick<Tx, 'roleGrant'>, ctx: Pick<Ctx, 'cl
 }
 
 /** A session opened before a weighty role is not the session to use it in: its cookie may be somebody else's plant. */
-async function takeEffect(tx: Tx, ctx: Ctx, personId: string, role: Role): Promise<void> {
+export async function endSessionsBefore(tx: Tx, ctx: Ctx, personId: string, role: Role): Promise<void> {
   const isOwnAct = ctx.actor.kind === 'person' && ctx.actor.personId === personId;
   if (weighty.has(role) && !isOwnAct) await endSessions(tx, ctx, { personId }, 'rights changed');
 }

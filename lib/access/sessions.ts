@@ -7,10 +7,10 @@ import type { Ctx } from '#lib/platform/ctx.ts';
 import { notifyChange, type Tx, withTransaction } from '#lib/platform/db.ts';
 import { Conflict, NotFound, Unauthenticated } from '#lib/platform/errors.ts';
 import { newId } from '#lib/platform/ids.ts';
-import { sessionMaxSeconds } from './read-actor.ts';
+import { providerSessionMaxSeconds, sessionMaxSeconds } from './read-actor.ts';
 import { hasRole, requirePerson, requireSession } from './require.ts';
 
-export type AuthMethod = 'password' | 'recovery' | 'demo';
+export type AuthMethod = 'password' | 'provider' | 'recovery' | 'demo';
 export type SessionEndCause =
   | 'signed out'
   | 'killed'
@@ -76,7 +76,8 @@ export async function openSession(
     if (person?.state !== 'active') throw new Unauthenticated('This account cannot sign in.');
     if (input.previousToken) await endByToken(tx, ctx, input.previousToken, 'rotated');
     const id = newId('session');
-    const expiresAt = addSeconds(now, sessionMaxSeconds);
+    const isByProvider = handoff.authMethod === 'provider';
+    const expiresAt = addSeconds(now, isByProvider ? providerSessionMaxSeconds : sessionMaxSeconds);
     await tx.personSession.create({
       data: {
         id,

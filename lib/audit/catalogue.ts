@@ -86,6 +86,11 @@ export const eventCatalogue = {
   'person.create': { version: 1, subject: 'person', says: 'A person was added' },
   'person.deactivate': { version: 1, subject: 'person', says: 'A person was deactivated' },
   'person.edit': { version: 1, subject: 'person', says: "A person's name was changed" },
+  'person.identity': {
+    version: 1,
+    subject: 'person',
+    says: 'An account of the identity provider was linked or unlinked',
+  },
   'person.password': { version: 1, subject: 'person', says: 'A password was set' },
   'person.reactivate': { version: 1, subject: 'person', says: 'A person was reactivated' },
   'refusal.anonymous': {

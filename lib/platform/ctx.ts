@@ -2,6 +2,7 @@ import type { Actor } from './actor.ts';
 import type { Clock } from './clock.ts';
 import type { Vault } from './crypto.ts';
 import type { Db } from './db.ts';
+import type { IdentityProvider } from './identity-provider.ts';
 
 /** What every verb is told about the world: who acts, what time it is, where to read and write. */
 export type Ctx = {
@@ -28,6 +29,8 @@ export type Site = {
   readonly demo: boolean;
   /** Development only, announced at start: client metadata documents may live on loopback over http. */
   readonly loopbackDocuments?: boolean;
+  /** Where people may sign in beside local accounts. */
+  readonly identityProvider?: IdentityProvider | null;
 };
 
 export function consoleUrl(site: Site, path: string): string {

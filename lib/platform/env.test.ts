@@ -98,6 +98,16 @@ test.each([
     /for development/,
   ],
   ['a network that is none', { COUNTERSIGN_TRUSTED_PROXIES: '10.0.0.0' }, /list of networks/],
+  ['an identity provider without client_id', { COUNTERSIGN_OIDC_ISSUER: 'https://id.example' }, /each other/],
+  [
+    'an identity provider in the open',
+    { COUNTERSIGN_OIDC_ISSUER: 'http://id.example', COUNTERSIGN_OIDC_CLIENT_ID: 'c' },
+    /COUNTERSIGN_OIDC_ISSUER must be the https URL/,
+  ],
+  ['roles of no provider', { COUNTERSIGN_OIDC_ROLES: '{"a":["owner"]}' }, /needs COUNTERSIGN_OIDC_ISSUER/],
+  ['roles that are none', { COUNTERSIGN_OIDC_ROLES: '{"a":["root"]}' }, /COUNTERSIGN_OIDC_ROLES/],
+  ['roles that are no JSON', { COUNTERSIGN_OIDC_ROLES: 'a=owner' }, /must be JSON/],
+  ['a scope without openid', { COUNTERSIGN_OIDC_SCOPE: 'email' }, /must contain openid/],
 ])('refuses %s', (_title, environment, reason) => {
   expect(problemsOf(environment).join('\n')).toMatch(reason);
 });
@@ -136,4 +146,25 @@ test('an external database with one account is reported as weaker, in words that
   const config = parseConfig({ DATABASE_URL: 'postgresql://owner:hunter2@db/countersign' }, options);
   expect(weaknessesOf(config)).toHaveLength(4);
   expect([...weaknessesOf(config), ...describeConfig(config)].join('\n')).not.toContain('hunter2');
+});
+
+test('an identity provider is known by its issuer to the byte and by its host to people', () => {
+  const config = parseConfig(
+    {
+      COUNTERSIGN_OIDC_ISSUER: 'https://id.example/tenant/',
+      COUNTERSIGN_OIDC_CLIENT_ID: 'countersign',
+      COUNTERSIGN_OIDC_CLIENT_SECRET: 'hunter2hunter2',
+      COUNTERSIGN_OIDC_ROLES: '{"CN=a, OU=b":["owner","approver"]}',
+    },
+    { workingFolder: '/' },
+  );
+  expect(config.identityProvider).toEqual({
+    name: 'id.example',
+    issuer: 'https://id.example/tenant/',
+    clientId: 'countersign',
+    scope: 'openid profile email',
+    groupsClaim: 'groups',
+    roles: [{ group: 'CN=a, OU=b', roles: ['owner', 'approver'] }],
+  });
+  expect(describeConfig(config).join('\n')).not.toContain('hunter2');
 });

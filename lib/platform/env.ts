@@ -2,6 +2,7 @@ import { isIP } from 'node:net';
 import path from 'node:path';
 import ipaddr from 'ipaddr.js';
 import { z } from 'zod';
+import { groupRoles, type IdentityProvider, isProviderUrl } from './identity-provider.ts';
 import { OperatorError } from './operator-error.ts';
 
 /**
@@ -46,6 +47,10 @@ export type Config = {
   examplePort: number | null;
   smtpUrl: string | null;
   mailFrom: string;
+  /** The OpenID Provider people may sign in with beside local accounts; null for none. */
+  identityProvider: IdentityProvider | null;
+  /** Null for a public client of the provider, which has PKCE alone. */
+  identityProviderSecret: string | null;
   logLevel: 'fatal' | 'error' | 'warn' | 'info' | 'debug' | 'trace' | 'silent';
   /** The console's own port on loopback when it runs apart (--role console), and where the gate finds it. */
   consoleUrl: string | null;
@@ -187,6 +192,40 @@ export const configSchema = z.object({
     .min(3)
     .default('Countersign <countersign@localhost>')
     .describe('Sender of notification mails.'),
+  COUNTERSIGN_OIDC_ISSUER: z
+    .string()
+    .refine(
+      (value) => isProviderUrl(value, isLoopbackHost) && !/[?#]/.test(value),
+      'must be the https URL the provider calls its issuer',
+    )
+    .optional()
+    .describe('OpenID Provider people may sign in with, exactly as it writes its issuer.'),
+  COUNTERSIGN_OIDC_CLIENT_ID: z.string().min(1).optional().describe('Our client_id at the provider.'),
+  COUNTERSIGN_OIDC_CLIENT_SECRET: z
+    .string()
+    .min(1)
+    .optional()
+    .describe('Our secret there. Without it we are a public client with PKCE.'),
+  COUNTERSIGN_OIDC_NAME: z
+    .string()
+    .trim()
+    .min(1)
+    .max(40)
+    .optional()
+    .describe('What people know the provider as. Default the host of its issuer.'),
+  COUNTERSIGN_OIDC_SCOPE: z
+    .string()
+    .refine((value) => value.split(' ').includes('openid'), 'must contain openid')
+    .default('openid profile email')
+    .describe('Scopes asked of the provider.'),
+  COUNTERSIGN_OIDC_GROUPS_CLAIM: z
+    .string()
+    .min(1)
+    .default('groups')
+    .describe("Claim of the ID token that lists a person's groups."),
+  COUNTERSIGN_OIDC_ROLES: groupRoles
+    .default([])
+    .describe('Roles by group, as JSON: `{"security":["approver"]}`.'),
   LOG_LEVEL: z
     .enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'])
     .default('info')
@@ -281,6 +320,8 @@ export function parseConfig(
         : null,
     smtpUrl: values.COUNTERSIGN_SMTP_URL ?? null,
     mailFrom: values.COUNTERSIGN_MAIL_FROM,
+    identityProvider: identityProviderOf(values),
+    identityProviderSecret: values.COUNTERSIGN_OIDC_CLIENT_SECRET ?? null,
     logLevel: values.LOG_LEVEL,
     consoleUrl: values.COUNTERSIGN_CONSOLE_URL ?? null,
     gateUrl: values.COUNTERSIGN_GATE_URL ?? null,
@@ -289,6 +330,19 @@ export function parseConfig(
 }
 
 type Values = z.infer<typeof configSchema>;
+
+function identityProviderOf(values: Values): IdentityProvider | null {
+  const { COUNTERSIGN_OIDC_ISSUER: issuer, COUNTERSIGN_OIDC_CLIENT_ID: clientId } = values;
+  if (!issuer || !clientId) return null;
+  return {
+    name: values.COUNTERSIGN_OIDC_NAME ?? new URL(issuer).host,
+    issuer,
+    clientId,
+    scope: values.COUNTERSIGN_OIDC_SCOPE,
+    groupsClaim: values.COUNTERSIGN_OIDC_GROUPS_CLAIM,
+    roles: values.COUNTERSIGN_OIDC_ROLES,
+  };
+}
 
 /** What each value alone cannot show. One sentence for each rule that is broken. */
 function contradictions(
@@ -334,6 +388,17 @@ function contradictions(
     problems.push(
       'COUNTERSIGN_ALLOW_LOOPBACK_METADATA is for development and cannot go with an https issuer.',
     );
+  }
+  if (!values.COUNTERSIGN_OIDC_ISSUER !== !values.COUNTERSIGN_OIDC_CLIENT_ID) {
+    problems.push('COUNTERSIGN_OIDC_ISSUER and COUNTERSIGN_OIDC_CLIENT_ID need each other.');
+  }
+  if (!values.COUNTERSIGN_OIDC_ISSUER) {
+    for (const name of ['CLIENT_SECRET', 'NAME'] as const) {
+      if (values[`COUNTERSIGN_OIDC_${name}`])
+        problems.push(`COUNTERSIGN_OIDC_${name} needs COUNTERSIGN_OIDC_ISSUER.`);
+    }
+    if (values.COUNTERSIGN_OIDC_ROLES.length > 0)
+      problems.push('COUNTERSIGN_OIDC_ROLES needs COUNTERSIGN_OIDC_ISSUER.');
   }
   if (derived.role !== 'all') {
     if (!values.DATABASE_URL)
@@ -382,6 +447,7 @@ export type ConsoleEnvironment = {
   consoleOrigin: string;
   environment: Config['environment'];
   demo: boolean;
+  identityProvider: IdentityProvider | null;
 };
 
 /** Environment of the console process: names it reads, values as strings. The inverse of `readConsoleEnvironment`. */
@@ -394,6 +460,7 @@ export function toConsoleEnvironment(given: ConsoleEnvironment): Record<string, 
     COUNTERSIGN_CONSOLE_ORIGIN: given.consoleOrigin,
     COUNTERSIGN_ENVIRONMENT: given.environment,
     COUNTERSIGN_DEMO: given.demo ? '1' : '0',
+    COUNTERSIGN_OIDC_PROVIDER: given.identityProvider ? JSON.stringify(given.identityProvider) : '',
   };
 }
 
@@ -411,7 +478,15 @@ export function readConsoleEnvironment(): ConsoleEnvironment {
     consoleOrigin: process.env.COUNTERSIGN_CONSOLE_ORIGIN ?? '',
     environment: environment === 'staging' || environment === 'sandbox' ? environment : 'production',
     demo: process.env.COUNTERSIGN_DEMO === '1',
+    identityProvider: process.env.COUNTERSIGN_OIDC_PROVIDER
+      ? (JSON.parse(process.env.COUNTERSIGN_OIDC_PROVIDER) as IdentityProvider)
+      : null,
   };
+}
+
+/** Our secret at the identity provider, for the exchange of a code; null for a public client. */
+export function readIdentityProviderSecret(): string | null {
+  return process.env.COUNTERSIGN_OIDC_CLIENT_SECRET || null;
 }
 
 /** Protects the sign-in exchange of the console. Throws when the start did not give one that can. */
@@ -463,6 +538,12 @@ export function describeConfig(config: Config): string[] {
   if (config.trustedProxies.length > 0) lines.push(`trusted proxies   ${config.trustedProxies.join(', ')}`);
   if (config.smtpUrl)
     lines.push(`mail              ${new URL(config.smtpUrl).host}, from ${config.mailFrom}`);
+  if (config.identityProvider) {
+    const { name, issuer, roles } = config.identityProvider;
+    lines.push(
+      `sign-in           ${name} (${issuer}), ${roles.length === 0 ? 'no roles by group' : `roles by ${roles.length} ${roles.length === 1 ? 'group' : 'groups'}`}`,
+    );
+  }
   if (config.role !== 'all') lines.push(`role              ${config.role}`);
   return lines;
 }

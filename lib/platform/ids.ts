@@ -13,6 +13,7 @@ const prefixes = {
   group: 'grp',
   groupMember: 'gm',
   guard: 'grd',
+  identity: 'idn',
   instance: 'ins',
   invitation: 'inv',
   key: 'key',

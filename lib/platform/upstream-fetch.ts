@@ -7,8 +7,8 @@ import { Invalid, Unavailable } from './errors.ts';
 const maxBodyBytes = 8 * 1024 * 1024;
 
 /**
- * Fetch for MCP servers an admin put into the catalogue. They may live on a private network, so private addresses
- * are allowed; link-local, multicast and unspecified ones (cloud metadata services) are not. The name is resolved
+ * Fetch for what an admin or the operator named: MCP servers of the catalogue, the identity provider. They may live on
+ * a private network, so private addresses are allowed; link-local, multicast and unspecified ones (cloud metadata services) are not. The name is resolved
  * once and the connection goes to the address that was vetted. No redirects, no proxies, no more than 8 MiB.
  */
 export function upstreamFetch(options: {
@@ -40,10 +40,10 @@ export function upstreamFetch(options: {
   }) as typeof fetch;
 }
 
-/** Refuses addresses no MCP server can have. Returns one address literal. */
+/** Refuses addresses no server can have. Returns one address literal. */
 async function vettedAddress(url: URL): Promise<string> {
   if (url.protocol !== 'http:' && url.protocol !== 'https:')
-    throw new Invalid('An MCP server is reached by http or https.');
+    throw new Invalid('A server is reached by http or https.');
   const host = url.hostname.replace(/^\[|\]$/g, '');
   let addresses: string[];
   try {
@@ -54,7 +54,7 @@ async function vettedAddress(url: URL): Promise<string> {
   for (const address of addresses) {
     const range = ipaddr.process(address).range();
     if (['linkLocal', 'multicast', 'unspecified', 'broadcast', 'reserved'].includes(range)) {
-      throw new Invalid(`${host} points to ${address}, where no MCP server can be.`);
+      throw new Invalid(`${host} points to ${address}, where no server can be.`);
     }
   }
   const [first] = addresses;

@@ -24,6 +24,7 @@ export default async function SignInPage({ searchParams }: Props) {
         intent={intentOf(to)}
         error={typeof query.error === 'string' ? query.error : null}
         signedOut={query['signed-out'] !== undefined}
+        provider={ctx.site.identityProvider?.name ?? null}
         nobodyYet={!(await hasAdmin(ctx))}
       />
     </BareShell>

@@ -7,4 +7,5 @@ export const createApiToken = defineAction('access.createApiToken');
 export const editProfile = defineAction('access.editProfile');
 export const endApiToken = defineAction('access.endApiToken');
 export const endOtherSessions = defineAction('access.endOtherSessions');
+export const unlinkProvider = defineAction('access.unlinkProvider');
 export const endSession = defineAction('access.endSession');

@@ -4,11 +4,14 @@ import { ProfileView } from '#components/settings/profile-view.tsx';
 import { getOwnAccount } from '#lib/access/read-people.ts';
 import { effectiveRights } from '#lib/access/rights.ts';
 import { requireSignedIn } from '../../../page-context.ts';
-import { changePassword, editProfile } from '../actions.ts';
+import { changePassword, editProfile, unlinkProvider } from '../actions.ts';
 
 export const metadata = { title: 'Profile' };
 
-export default async function ProfilePage() {
+type Props = { searchParams: Promise<Record<string, string | string[] | undefined>> };
+
+export default async function ProfilePage({ searchParams }: Props) {
+  const query = await searchParams;
   const [{ ctx, viewer }, jar] = await Promise.all([requireSignedIn(), cookies()]);
   const account = await getOwnAccount(ctx);
   return (
@@ -19,8 +22,19 @@ export default async function ProfilePage() {
       roles={ctx.actor.roles}
       rights={effectiveRights(ctx.actor.roles)}
       groups={account.groups}
+      provider={
+        ctx.site.identityProvider
+          ? {
+              name: ctx.site.identityProvider.name,
+              identity:
+                account.identities.find(({ issuer }) => issuer === ctx.site.identityProvider?.issuer) ?? null,
+            }
+          : null
+      }
+      linked={query.linked !== undefined}
+      linkProblem={typeof query.error === 'string' ? query.error : null}
       theme={parseTheme(jar.get(THEME_COOKIE)?.value)}
-      actions={{ changePassword, editProfile }}
+      actions={{ changePassword, editProfile, unlinkProvider }}
     />
   );
 }

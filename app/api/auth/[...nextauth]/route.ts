@@ -1,4 +1,5 @@
 import { signInWithPassword } from '#app/(access)/auth.ts';
+import { beginProviderSignIn, finishProviderSignIn } from '#app/(access)/provider-sign-in.ts';
 import { startSession } from '#app/(access)/session-cookie.ts';
 import { consoleSite } from '#app/page-context.ts';
 import { isSameOrigin } from '#app/same-origin.ts';
@@ -42,9 +43,11 @@ export async function POST(request: Request, { params }: Context): Promise<Respo
   }
 }
 
-/** Addresses a sign-in library's users know; there is nothing here to read. */
-export async function GET(_request: Request, { params }: Context): Promise<Response> {
-  const [step = ''] = (await params).nextauth;
+/** The two navigations of a sign-in through the identity provider, and addresses a sign-in library's users know. */
+export async function GET(request: Request, { params }: Context): Promise<Response> {
+  const [step = '', provider] = (await params).nextauth;
+  if (step === 'signin' && provider === 'oidc') return beginProviderSignIn(request);
+  if (step === 'callback' && provider === 'oidc') return finishProviderSignIn(request);
   if (step === 'signin' || step === 'error') return seeOther('/sign-in');
   if (step === 'signout') return seeOther('/sign-out');
   return new Response('Not found', { status: 404, headers: noStore });

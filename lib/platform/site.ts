@@ -1,5 +1,5 @@
-import type { Site } from '#lib/platform/ctx.ts';
-import type { Config } from '#lib/platform/env.ts';
+import type { Site } from './ctx.ts';
+import type { Config } from './env.ts';
 
 /** The absolute names of this installation as verbs see them. */
 export function siteOf(config: Config): Site {
@@ -9,5 +9,6 @@ export function siteOf(config: Config): Site {
     environment: config.environment,
     demo: config.demo,
     loopbackDocuments: config.allowLoopbackMetadata,
+    identityProvider: config.identityProvider,
   };
 }

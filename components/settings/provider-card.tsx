@@ -1,0 +1,86 @@
+'use client';
+
+import type { Action } from '#components/console/action.ts';
+import { ActionProblemNote } from '#components/console/action-problem.tsx';
+import { RelativeTime } from '#components/console/relative-time.tsx';
+import { useAction } from '#components/console/use-action.ts';
+import { Button } from '#components/ui/button.tsx';
+import { buttonVariants } from '#components/ui/button-variants.ts';
+import { Callout } from '#components/ui/callout.tsx';
+import { Card } from '#components/ui/card.tsx';
+import { notify } from '#components/ui/toast.tsx';
+import type { IdentityRow } from '#lib/access/read-people.ts';
+
+export type ProviderLink = { name: string; identity: IdentityRow | null };
+
+const problems: Record<string, string> = {
+  'linked-elsewhere': 'That account belongs to somebody else here.',
+  'linked-already': 'You sign in with another account there already. Unlink it first.',
+  'e-mail': 'It names no verified e-mail address for you. Whoever runs it can add one.',
+  'provider-refused': 'It did not let you in. Whoever runs it can say why.',
+  'provider-expired': 'That took too long or was begun in another window. Begin again.',
+  token: 'That took too long. Begin again.',
+  limit: 'Too many tries from here. Wait half a minute.',
+};
+
+/** The other way in: links an account of the identity provider to this one, or says that it is linked. */
+export function ProviderCard({
+  provider: { name, identity },
+  isOnlyWayIn,
+  linked,
+  problem,
+  unlinkProvider,
+}: {
+  provider: ProviderLink;
+  isOnlyWayIn: boolean;
+  linked: boolean;
+  problem: string | null;
+  unlinkProvider: Action<Record<string, never>, void>;
+}) {
+  const unlink = useAction(unlinkProvider);
+  return (
+    <Card
+      title={name}
+      description={isOnlyWayIn ? 'How you sign in.' : 'Another way to sign in to this account.'}
+    >
+      <div className="grid gap-3 text-sm">
+        {problem && (
+          <Callout tone="danger" announce title={`${name} was not linked`}>
+            {problems[problem] ??
+              'It could not be reached, or its answer did not fit. Try again in a moment.'}
+          </Callout>
+        )}
+        {linked && identity && (
+          <Callout tone="success" announce title={`${name} is linked`}>
+            You can sign in with it from now on.
+          </Callout>
+        )}
+        <ActionProblemNote problem={unlink.problem} />
+        {identity ? (
+          <div className="flex flex-wrap items-center justify-between gap-2">
+            <span className="text-fg-2">
+              Linked <RelativeTime at={identity.createdAt} />, last used{' '}
+              <RelativeTime at={identity.lastUsedAt} />
+            </span>
+            {!isOnlyWayIn && (
+              <Button
+                pending={unlink.pending}
+                onClick={() => unlink.run({}, () => notify({ title: `${name} unlinked` }))}
+              >
+                Unlink
+              </Button>
+            )}
+          </div>
+        ) : (
+          // A whole navigation: it leaves the console, and nothing of it may be fetched ahead.
+          <a
+            href="/api/auth/signin/oidc?purpose=link"
+            className={buttonVariants({ className: 'justify-self-start' })}
+          >
+            Sign in with {name} too
+          </a>
+        )}
+      </div>
+    </Card>
+  );
+}
