@@ -24,7 +24,10 @@ const providerFailures: Record<string, (provider: string) => [title: string, adv
     `${name} could not be reached, or its answer did not fit`,
     'Nothing is lost; try again in a moment. The log of the console says more.',
   ],
-  'provider-refused': (name) => [`${name} did not let you in`, 'Whoever runs it can say why.'],
+  'provider-refused': (name) => [
+    `${name} did not sign you in`,
+    'If you did not cancel it there, whoever runs it can say why.',
+  ],
   'provider-expired': () => [
     'This sign-in took too long or was begun in another window',
     'Begin again from here.',

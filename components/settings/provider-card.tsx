@@ -17,7 +17,7 @@ const problems: Record<string, string> = {
   'linked-elsewhere': 'That account belongs to somebody else here.',
   'linked-already': 'You sign in with another account there already. Unlink it first.',
   'e-mail': 'It names no verified e-mail address for you. Whoever runs it can add one.',
-  'provider-refused': 'It did not let you in. Whoever runs it can say why.',
+  'provider-refused': 'It did not sign you in. If you did not cancel it there, whoever runs it can say why.',
   'provider-expired': 'That took too long or was begun in another window. Begin again.',
   token: 'That took too long. Begin again.',
   limit: 'Too many tries from here. Wait half a minute.',
