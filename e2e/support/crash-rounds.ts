@@ -51,7 +51,10 @@ const workMs = { least: 100, most: 1_200 };
 /** A token with less than this left is not given up: the end of one that has expired meanwhile is acknowledged and is none. */
 const leastLeftMs = 60_000;
 
-export async function runCrashRounds(rounds: number): Promise<RoundsReport> {
+export async function runCrashRounds(
+  rounds: number,
+  options: { onRound?: (ended: number) => void } = {},
+): Promise<RoundsReport> {
   const town = await openCrashTown();
   const state: Town = {
     acknowledged: {
@@ -85,6 +88,7 @@ export async function runCrashRounds(rounds: number): Promise<RoundsReport> {
       await repeatUnanswered(town, state);
       await lookUpRefused(town, state);
       faults.push(...(await compare(town, state.acknowledged)).map((fault) => `round ${round}: ${fault}`));
+      options.onRound?.(round + 1);
     }
     await untilSequenced(town);
     const problem = await town.historyProblem();
