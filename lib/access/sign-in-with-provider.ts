@@ -4,7 +4,7 @@ import { noteAnonymousRefusal } from '#lib/audit/refusals.ts';
 import { systemActor } from '#lib/platform/actor.ts';
 import { sourcePrefix } from '#lib/platform/address.ts';
 import type { Ctx } from '#lib/platform/ctx.ts';
-import { notifyChange, type Tx, withTransaction } from '#lib/platform/db.ts';
+import { isUniqueViolation, notifyChange, type Tx, withTransaction } from '#lib/platform/db.ts';
 import { Conflict, NotFound } from '#lib/platform/errors.ts';
 import type { IdentityProvider } from '#lib/platform/identity-provider.ts';
 import { newId } from '#lib/platform/ids.ts';
@@ -63,20 +63,29 @@ export async function signInWithProvider(
   }
   if (!(await hasAdmin(ctx))) return refuse(ctx, 'unknown', 'nobody enrolled');
   const identity = verified.value;
-  const outcome = await withTransaction(
-    ctx,
-    async (tx): Promise<ProviderSignInOutcome & { personId?: string }> => {
-      if (!(await spend(tx, identity))) return { refused: 'token' };
-      const person = (await findPerson(tx, ctx, identity)) ?? (await enrol(tx, ctx, identity));
-      if (person === null) return { refused: 'account exists' };
-      if (person.state !== 'active') return { refused: 'deactivated', personId: person.id };
-      const acting = { ...ctx, actor: systemActor('identity provider') };
-      await followGroups(tx, acting, person.id, identity.groups, provider.roles);
-      return { handoff: await createHandoff(tx, ctx, person.id, 'provider') };
-    },
-  );
+  const admit = () => withTransaction(ctx, (tx) => admitIdentity(tx, ctx, provider, identity));
+  const outcome = await admit().catch((error: unknown) => {
+    if (!isUniqueViolation(error)) throw error;
+    // The same person was made in another window at this very moment, and is found now.
+    return admit();
+  });
   if ('refused' in outcome) return refuse(ctx, outcome.personId ?? 'unknown', outcome.refused);
   return outcome;
+}
+
+async function admitIdentity(
+  tx: Tx,
+  ctx: Ctx,
+  provider: IdentityProvider,
+  identity: ProviderIdentity,
+): Promise<ProviderSignInOutcome & { personId?: string }> {
+  if (!(await spend(tx, identity))) return { refused: 'token' };
+  const person = (await findPerson(tx, ctx, identity)) ?? (await enrol(tx, ctx, identity));
+  if (person === null) return { refused: 'account exists' };
+  if (person.state !== 'active') return { refused: 'deactivated', personId: person.id };
+  const acting = { ...ctx, actor: systemActor('identity provider') };
+  await followGroups(tx, acting, person.id, identity.groups, provider.roles);
+  return { handoff: await createHandoff(tx, ctx, person.id, 'provider') };
 }
 
 export const linkProviderInput = signInWithProviderInput;

@@ -160,6 +160,11 @@ export function isSerializationFailure(error: unknown): boolean {
   );
 }
 
+/** Somebody else has written the row meanwhile: a unique index refused this one (23505, Prisma's P2002). */
+export function isUniqueViolation(error: unknown): boolean {
+  return error instanceof Error && (error as Error & { code?: string }).code === 'P2002';
+}
+
 /** 55P03: somebody held a lock for longer than this transaction was ready to wait. */
 function isLockTimeout(error: unknown): boolean {
   return saysAnywhere(error, /\b55P03\b|lock timeout/);

@@ -3,7 +3,7 @@ import type { EvidenceFact } from '#lib/evidence/fact.ts';
 import { addSeconds } from '#lib/platform/clock.ts';
 import { randomToken } from '#lib/platform/crypto.ts';
 import type { Ctx } from '#lib/platform/ctx.ts';
-import { notifyChange, type Prisma, type Tx } from '#lib/platform/db.ts';
+import { isUniqueViolation, notifyChange, type Prisma, type Tx } from '#lib/platform/db.ts';
 import { Conflict } from '#lib/platform/errors.ts';
 import { newId } from '#lib/platform/ids.ts';
 import { waitSeconds } from './authorization-handle.ts';
@@ -212,8 +212,4 @@ function alreadyUsed(): Conflict {
       reason: 'handle used',
     },
   );
-}
-
-export function isUniqueViolation(error: unknown): boolean {
-  return error instanceof Error && (error as Error & { code?: string }).code === 'P2002';
 }

@@ -2,11 +2,11 @@ import { z } from 'zod';
 import { requireRole, requireSession } from '#lib/access/require.ts';
 import { recordEvent } from '#lib/audit/record.ts';
 import type { Ctx } from '#lib/platform/ctx.ts';
-import { withTransaction } from '#lib/platform/db.ts';
+import { isUniqueViolation, withTransaction } from '#lib/platform/db.ts';
 import { Conflict, Invalid } from '#lib/platform/errors.ts';
 import { newId } from '#lib/platform/ids.ts';
 import { handleDigest } from './authorization-handle.ts';
-import { createTransaction, isUniqueViolation } from './claim-client.ts';
+import { createTransaction } from './claim-client.ts';
 import { claimHandleInput, openClaim } from './prepare-claim.ts';
 
 export const joinWaitingInput = z.strictObject(claimHandleInput);
