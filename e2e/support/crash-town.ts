@@ -96,7 +96,9 @@ export async function openCrashTown(settings: Record<string, string> = unlimited
     }
   })();
 
-  const failures: string[] = [];
+  const failures: { said: string; requestId: string }[] = [];
+  /** What earlier processes printed. */
+  let printed = '';
 
   async function answerOf(response: Response): Promise<{ status: number; body: Record<string, unknown> }> {
     const text = await response.text();
@@ -108,14 +110,13 @@ export async function openCrashTown(settings: Record<string, string> = unlimited
     // Come back later: what happened may not be known there either. That is all a database that dies may lead to.
     const said = `${what}: ${answer.status} ${JSON.stringify(answer.body)}`;
     if (answer.status < 500) throw new Refused(said);
-    if (answer.status !== 503) failures.push(`${said}\n${loggedOf(String(answer.body.requestId))}`);
+    if (answer.status !== 503) failures.push({ said, requestId: String(answer.body.requestId) });
     throw new Error(said);
   }
 
-  /** What the product's log says of one request. */
+  /** What the product's log says of one request, once it has had time to arrive. */
   function loggedOf(requestId: string): string {
-    return product
-      .output()
+    return `${printed}${product.output()}`
       .split('\n')
       .filter((line) => line.includes(requestId))
       .join('\n');
@@ -181,7 +182,9 @@ export async function openCrashTown(settings: Record<string, string> = unlimited
       return product;
     },
     world,
-    failures,
+    get failures() {
+      return failures.map(({ said, requestId }) => `${said}\n${loggedOf(requestId)}`);
+    },
     call,
     async register(name) {
       const answer = await answerOf(
@@ -264,6 +267,7 @@ export async function openCrashTown(settings: Record<string, string> = unlimited
     async crash(what) {
       if (what === 'gate') {
         await product.kill();
+        printed += product.output();
         product = await product.restart();
       } else {
         const killed = await product.postgresPid();
