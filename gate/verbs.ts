@@ -25,6 +25,14 @@ import {
   redeemInvitationInput,
 } from '#lib/access/invitations.ts';
 import {
+  linkProvider,
+  linkProviderInput,
+  unlinkPerson,
+  unlinkPersonInput,
+  unlinkProvider,
+  unlinkProviderInput,
+} from '#lib/access/link-provider.ts';
+import {
   changePassword,
   changePasswordInput,
   deactivatePerson,
@@ -56,12 +64,8 @@ import { signIn, signInInput } from '#lib/access/sign-in.ts';
 import {
   admitProviderSignIn,
   admitProviderSignInInput,
-  linkProvider,
-  linkProviderInput,
   signInWithProvider,
   signInWithProviderInput,
-  unlinkProvider,
-  unlinkProviderInput,
 } from '#lib/access/sign-in-with-provider.ts';
 import { publishServerChange } from '#lib/agents/publish-server-change.ts';
 import { approveRequest, approveRequestInput } from '#lib/approvals/approve-request.ts';
@@ -174,6 +178,7 @@ export const verbs = {
   'access.signIn': verb(signInInput, signIn),
   'access.signInWithProvider': verb(signInWithProviderInput, signInWithProvider),
   'access.signOut': verb(signOutInput, (ctx) => signOut(ctx)),
+  'access.unlinkPerson': verb(unlinkPersonInput, unlinkPerson),
   'access.unlinkProvider': verb(unlinkProviderInput, (ctx) => unlinkProvider(ctx)),
   'audit.beginExport': verb(beginExportInput, beginExport),
   'catalogue.addServer': verb(addServerInput, addServer),

@@ -7,6 +7,16 @@ GRANT USAGE ON SCHEMA public TO countersign_gate, countersign_console, countersi
 GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO countersign_gate;
 GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA public TO countersign_gate;
 REVOKE UPDATE, DELETE, TRUNCATE ON audit_event, audit_verification FROM countersign_gate;
+-- An arrival number is only ever the sequence's next: one made up could make the sequencer look past what comes after.
+DO $$
+DECLARE
+  columns text;
+BEGIN
+  SELECT string_agg(quote_ident(column_name), ', ') INTO columns FROM information_schema.columns
+   WHERE table_schema = 'public' AND table_name = 'audit_event' AND column_name <> 'arrival';
+  REVOKE INSERT ON audit_event FROM countersign_gate;
+  EXECUTE format('GRANT INSERT (%s) ON audit_event TO countersign_gate', columns);
+END $$;
 REVOKE INSERT, UPDATE, DELETE, TRUNCATE ON audit_leaf, audit_node, audit_checkpoint, sequencer_fence FROM countersign_gate;
 REVOKE ALL ON _prisma_migrations FROM countersign_gate;
 GRANT SELECT ON _prisma_migrations TO countersign_gate;
@@ -20,11 +30,12 @@ DECLARE
 BEGIN
   REVOKE ALL ON ALL TABLES IN SCHEMA public FROM countersign_console;
   FOR t IN SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename NOT IN
-    ('password_credential', 'sign_in_handoff', 'guard_join_token', 'authorization_code', 'refresh_token',
+    ('sign_in_handoff', 'guard_join_token', 'authorization_code', 'refresh_token',
      'assertion_use', 'idempotency_key', 'rate_bucket', '_prisma_migrations')
   LOOP
     hidden := CASE t
       WHEN 'person_session' THEN ARRAY['token_digest']
+      WHEN 'password_credential' THEN ARRAY['hash']
       WHEN 'api_token' THEN ARRAY['token_digest']
       WHEN 'invitation' THEN ARRAY['token_digest']
       WHEN 'mcp_server' THEN ARRAY['upstream_credential']

@@ -120,7 +120,7 @@ export async function finishWithProvider(
  * The exchange with the identity provider failed. The cause is for the operator's log only: next-auth has one logger for
  * the whole process, so of two dances at once it may be the other's.
  */
-class ProviderFailure extends Error {
+export class ProviderFailure extends Error {
   constructor(causes: readonly unknown[]) {
     super('The exchange with the identity provider failed', { cause: causes[0] });
   }

@@ -11,7 +11,7 @@ import { Input } from '#components/ui/input.tsx';
 
 type Failure = { error: string; retryAfterSeconds?: number };
 
-const failures: Record<string, string> = {
+const failures: Record<string, string> & { unavailable: string } = {
   credentials: 'The e-mail address or the password is not right.',
   limit: 'Too many tries from here. Wait half a minute, then try again.',
   unavailable: 'Signing in does not work just now. Nothing is lost; try again in a moment.',
@@ -39,10 +39,29 @@ const providerFailures: Record<string, (provider: string) => [title: string, adv
   ],
   'account-exists': (name) => [
     'An account with your e-mail address is here already',
-    `Accounts are not joined by address. Sign in with its password and link ${name} under Settings, Profile.`,
+    `Accounts are not joined by address. Sign in to it as before and link ${name} under Settings, Profile. If you cannot, ask an admin.`,
+  ],
+  unlinked: (name) => [
+    `This account at ${name} was unlinked here`,
+    `Sign in with your password and link ${name} again under Settings, Profile. If you have none, ask an admin for a reset link.`,
+  ],
+  'not-admitted': (name) => [
+    `${name} knows you, and you are in no group that may use Countersign`,
+    'Ask an admin which group that is.',
+  ],
+  'nobody-enrolled': () => [
+    'Nobody is enrolled yet',
+    'The first admin comes in through the link that was printed when Countersign started.',
   ],
   deactivated: () => ['This account is deactivated', 'An admin can reactivate it.'],
 };
+
+/** What the word in the address means, which anybody may have written there. */
+function sayFailure(error: string, provider: string | null): [title: string, advice?: string] {
+  const say = provider && Object.hasOwn(providerFailures, error) && providerFailures[error];
+  if (say) return say(provider);
+  return [(Object.hasOwn(failures, error) && failures[error]) || failures.unavailable];
+}
 
 /**
  * A plain form that works without script; with script a refusal keeps what was typed. `to` is a path of this console,
@@ -92,8 +111,7 @@ export function SignInView({
     password.current?.select();
   }
 
-  const [providerFailure, advice] =
-    (failure && provider && providerFailures[failure.error]?.(provider)) || [];
+  const [title, advice] = sayFailure(failure?.error ?? '', provider);
 
   return (
     <Card>
@@ -114,11 +132,7 @@ export function SignInView({
           </Callout>
         )}
         {failure && (
-          <Callout
-            tone="danger"
-            announce
-            title={providerFailure ?? failures[failure.error] ?? failures.unavailable}
-          >
+          <Callout tone="danger" announce title={title}>
             {advice ??
               (failure.retryAfterSeconds ? `Try again in ${failure.retryAfterSeconds} seconds.` : null)}
           </Callout>

@@ -15,4 +15,5 @@ export type PersonActions = {
   issuePasswordReset: Action<{ personId: string }, Link>;
   reactivatePerson: Action<{ personId: string }, void>;
   removeGroupMember: Action<{ groupId: string; personId: string }, void>;
+  unlinkPerson: Action<{ personId: string }, void>;
 };

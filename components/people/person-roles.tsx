@@ -91,6 +91,7 @@ function Grant({
             </>
           ) : (
             <>
+              {grant.state === 'asleep' && 'asleep until the next single sign-on · '}
               since <RelativeTime at={grant.effectiveAt ?? grant.grantedAt} />, granted by {grant.grantedBy}
               {grant.confirmedBy && `, confirmed by ${grant.confirmedBy}`}
             </>

@@ -22,6 +22,7 @@ import type { PersonFacts } from '#lib/access/read-people.ts';
 import { OneTimeLink } from './one-time-link.tsx';
 import type { PersonActions } from './person-actions.ts';
 import { PersonGroups } from './person-groups.tsx';
+import { PersonIdentities } from './person-identities.tsx';
 import { PersonRoles } from './person-roles.tsx';
 
 /** One person: what they may do and why, where they are signed in, and how to stop it. */
@@ -30,12 +31,15 @@ export function PersonView({
   rights,
   groups,
   viewer,
+  provider,
   actions,
 }: {
   person: PersonFacts;
   rights: readonly { right: string; from: readonly string[] }[];
   groups: readonly { groupId: string; name: string; kind: string }[];
   viewer: { personId: string; canManage: boolean };
+  /** The identity provider, where one is configured. */
+  provider: { name: string; issuer: string } | null;
   actions: PersonActions;
 }) {
   const isSelf = viewer.personId === person.personId;
@@ -52,7 +56,11 @@ export function PersonView({
           viewer.canManage ? (
             isActive ? (
               <>
-                <ResetDialog person={person} issuePasswordReset={actions.issuePasswordReset} />
+                <ResetDialog
+                  person={person}
+                  provider={provider}
+                  issuePasswordReset={actions.issuePasswordReset}
+                />
                 <DeactivateDialog
                   person={person}
                   isSelf={isSelf}
@@ -111,15 +119,18 @@ export function PersonView({
             )}
           </Card>
           <PersonGroups person={person} groups={groups} canManage={viewer.canManage} actions={actions} />
+          {person.identities.length > 0 && (
+            <PersonIdentities
+              person={person}
+              provider={provider}
+              unlinkPerson={viewer.canManage ? actions.unlinkPerson : null}
+            />
+          )}
           <Card title="Facts">
             <DescriptionList
               items={[
                 { term: 'Verified subject', value: <CopyableId id={person.subject} label="subject" /> },
                 { term: 'Id', value: <CopyableId id={person.personId} label="person id" /> },
-                person.identities.length > 0 && {
-                  term: 'Signs in through',
-                  value: person.identities.map(({ issuer }) => issuer).join(', '),
-                },
                 { term: 'Here since', value: <RelativeTime at={person.createdAt} /> },
                 person.deactivatedAt !== null && {
                   term: 'Deactivated',
@@ -144,9 +155,11 @@ export function PersonView({
 
 function ResetDialog({
   person,
+  provider,
   issuePasswordReset,
 }: {
   person: PersonFacts;
+  provider: { name: string; issuer: string } | null;
   issuePasswordReset: PersonActions['issuePasswordReset'];
 }) {
   const [open, setOpen] = useState(false);
@@ -166,8 +179,8 @@ function ResetDialog({
         <Button
           icon={<KeyRound aria-hidden />}
           disabledReason={
-            person.subject.startsWith('oidc:')
-              ? 'This person signs in through the identity provider and has no password.'
+            !person.hasPassword && person.identities.some(({ issuer }) => issuer === provider?.issuer)
+              ? `This person signs in through ${provider?.name} and has no password.`
               : null
           }
         >

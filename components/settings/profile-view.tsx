@@ -32,6 +32,7 @@ export function ProfileView({
   provider,
   linked,
   linkProblem,
+  hasPassword,
   theme,
   actions,
 }: {
@@ -46,11 +47,10 @@ export function ProfileView({
   /** What came of linking it a moment ago. */
   linked: boolean;
   linkProblem: string | null;
+  hasPassword: boolean;
   theme: Theme;
   actions: Actions;
 }) {
-  // Accounts the provider made have no password, and their subject says where they come from.
-  const hasNoPassword = subject.startsWith('oidc:');
   return (
     <div className="grid gap-4">
       <Card title="You">
@@ -80,13 +80,13 @@ export function ProfileView({
       {provider && (
         <ProviderCard
           provider={provider}
-          isOnlyWayIn={hasNoPassword}
+          isOnlyWayIn={!hasPassword}
           linked={linked}
           problem={linkProblem}
           unlinkProvider={actions.unlinkProvider}
         />
       )}
-      {!hasNoPassword && (
+      {hasPassword && (
         <Card title="Password" description="Changing it ends your sessions in every other browser.">
           <PasswordForm email={email} changePassword={actions.changePassword} />
         </Card>

@@ -3,6 +3,7 @@
 import type { Action } from '#components/console/action.ts';
 import { ActionProblemNote } from '#components/console/action-problem.tsx';
 import { RelativeTime } from '#components/console/relative-time.tsx';
+import { UntrustedText } from '#components/console/untrusted-text.tsx';
 import { useAction } from '#components/console/use-action.ts';
 import { Button } from '#components/ui/button.tsx';
 import { buttonVariants } from '#components/ui/button-variants.ts';
@@ -46,7 +47,7 @@ export function ProviderCard({
       <div className="grid gap-3 text-sm">
         {problem && (
           <Callout tone="danger" announce title={`${name} was not linked`}>
-            {problems[problem] ??
+            {(Object.hasOwn(problems, problem) && problems[problem]) ||
               'It could not be reached, or its answer did not fit. Try again in a moment.'}
           </Callout>
         )}
@@ -59,8 +60,8 @@ export function ProviderCard({
         {identity ? (
           <div className="flex flex-wrap items-center justify-between gap-2">
             <span className="text-fg-2">
-              Linked <RelativeTime at={identity.createdAt} />, last used{' '}
-              <RelativeTime at={identity.lastUsedAt} />
+              <UntrustedText text={identity.subject} /> · linked <RelativeTime at={identity.createdAt} />,
+              last used <RelativeTime at={identity.lastUsedAt} />
             </span>
             {!isOnlyWayIn && (
               <Button

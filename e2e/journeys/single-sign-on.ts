@@ -21,6 +21,7 @@ test('Nora signs in through the company, gets the role of her group, loses it wi
       COUNTERSIGN_OIDC_NAME: 'Heron ID',
       COUNTERSIGN_OIDC_SCOPE: 'openid profile email groups',
       COUNTERSIGN_OIDC_ROLES: '{"security":["approver"]}',
+      COUNTERSIGN_OIDC_ENROL: 'anyone',
     },
   });
   try {
@@ -44,7 +45,8 @@ test('Nora signs in through the company, gets the role of her group, loses it wi
     await ida.getByRole('button', { name: 'Enrol and sign in' }).click();
     await expect(ida.getByRole('heading', { level: 1 })).toContainText('Ida');
 
-    company.colleagues.set('nora', { name: 'Nora Lind', email: 'nora@heron.example', email_verified: true });
+    const colleague = { name: 'Nora Lind', email: 'nora@heron.example', email_verified: true };
+    company.colleagues.set('nora', colleague);
     const nora = await open();
     // She was on her way to a page, and comes back to it.
     await nora.goto('/settings/profile');
@@ -65,7 +67,7 @@ test('Nora signs in through the company, gets the role of her group, loses it wi
     expect(left.filter(({ name }) => name.includes('oidc'))).toEqual([]);
     expect(left.every(({ httpOnly, sameSite }) => httpOnly && sameSite === 'Lax')).toBe(true);
 
-    company.colleagues.set('nora', { name: 'Nora Lind', email: 'nora@heron.example', groups: ['security'] });
+    company.colleagues.set('nora', { ...colleague, groups: ['security'] });
     await signInAgain(nora);
     await nora.goto('/review');
     await expect(nora.getByRole('heading', { level: 1 })).toContainText(/review/i);
@@ -80,13 +82,13 @@ test('Nora signs in through the company, gets the role of her group, loses it wi
     await picture(ida, 'person-through-provider');
     await expectAccessible(ida, 'a person of the provider');
 
-    company.colleagues.set('nora', { name: 'Nora Lind', email: 'nora@heron.example', groups: [] });
+    company.colleagues.set('nora', { ...colleague, groups: [] });
     await signInAgain(nora);
     await nora.goto('/review');
     await expect(nora).toHaveURL(/\/no-role/);
 
     // Her address at the company is the one of her account here, which joins nothing by itself.
-    company.colleagues.set('ida', { name: 'Ida Berg', email: 'ida@home.example' });
+    company.colleagues.set('ida', { name: 'Ida Berg', email: 'ida@home.example', email_verified: true });
     const stranger = await open();
     await stranger.goto('/sign-in');
     await signInAt(stranger, 'ida');
@@ -101,6 +103,13 @@ test('Nora signs in through the company, gets the role of her group, loses it wi
     await stranger.goto('/sign-in');
     await stranger.getByRole('link', { name: 'Continue with Heron ID' }).click();
     await expect(stranger.getByRole('heading', { level: 1 })).toContainText('Ida');
+    // Unlinked, it opens nothing, and no second Ida either.
+    await ida.getByRole('button', { name: 'Unlink' }).click();
+    await expect(ida.getByRole('link', { name: 'Sign in with Heron ID too' })).toBeVisible();
+    await signOut(stranger);
+    await stranger.getByRole('link', { name: 'Continue with Heron ID' }).click();
+    await expect(stranger.getByText('This account at Heron ID was unlinked here')).toBeVisible();
+    await picture(stranger, 'sign-in-unlinked');
 
     // A way back that nobody began, and a provider that says no.
     const other = await open();
@@ -133,10 +142,14 @@ async function logInAtCompany(page: Page, login: string): Promise<void> {
   await page.getByRole('button', { name: 'Continue' }).click();
 }
 
-/** The company knows the browser by now and asks nothing. */
-async function signInAgain(page: Page): Promise<void> {
+async function signOut(page: Page): Promise<void> {
   await page.goto('/sign-out');
   await page.getByRole('button', { name: 'Sign out' }).click();
+}
+
+/** The company knows the browser by now and asks nothing. */
+async function signInAgain(page: Page): Promise<void> {
+  await signOut(page);
   await page.getByRole('link', { name: 'Continue with Heron ID' }).click();
   await page.waitForURL((url) => !url.pathname.startsWith('/sign-in'));
 }

@@ -1,4 +1,5 @@
 import type { Context } from 'hono';
+import { rolesNow } from '#lib/access/read-actor.ts';
 import { DomainError, Forbidden, LimitExceeded } from '#lib/platform/errors.ts';
 import type { WakeUps } from '#lib/platform/wake-ups.ts';
 import type { Gate } from '../context.ts';
@@ -157,9 +158,7 @@ export class LiveHub {
     try {
       const { rows } = await this.#gate.db.hot.query<{ id: string; roles: string[] }>({
         name: 'live sessions',
-        text: `SELECT s.id, ARRAY(SELECT g.role FROM role_grant g
-              WHERE g.person_id = p.id AND g.ended_at IS NULL AND g.effective_at <= $2)::text[] AS roles
-            FROM person_session s JOIN person p ON p.id = s.person_id
+        text: `SELECT s.id, ${rolesNow} FROM person_session s JOIN person p ON p.id = s.person_id
            WHERE s.id = ANY ($1) AND s.ended_at IS NULL AND s.expires_at > $2 AND p.state = 'active'`,
         values: [sessionIds, this.#gate.clock.now()],
       });

@@ -50,9 +50,10 @@ const personDetail = z
       z.object({
         grantId: z.string(),
         role,
-        state: z.enum(['in effect', 'waits for a second admin', 'ended']),
+        state: z.enum(['in effect', 'asleep', 'waits for a second admin', 'ended']),
         grantedAt: instant,
         grantedBy: z.string(),
+        providerGroup: z.string().nullable(),
         effectiveAt: instant.nullable(),
         confirmedBy: z.string().nullable(),
         endedAt: instant.nullable(),

@@ -14,7 +14,7 @@ export type ProviderIdentity = {
   email: string;
   displayName: string;
   groups: readonly string[];
-  /** SHA-256 of the token, which signs in once until `expiresAt`. */
+  /** SHA-256 of what is signed, which signs in once until `expiresAt`: a signature can be written in several ways. */
   digest: string;
   expiresAt: Date;
 };
@@ -75,7 +75,7 @@ export async function verifyIdToken(
       return err({ reason: 'token not valid', detail: 'issued to another client' });
   }
   const email = emailInput.safeParse(claims.email);
-  if (!email.success || claims.email_verified === false || claims.email_verified === 'false') {
+  if (!email.success || !isVerified(claims.email_verified, provider)) {
     return err({ reason: 'no verified e-mail address' });
   }
   return ok({
@@ -84,9 +84,14 @@ export async function verifyIdToken(
     email: email.data,
     displayName: displayNameOf(claims, email.data),
     groups: groupsOf(claims[provider.groupsClaim]),
-    digest: sha256(token),
+    digest: sha256(token.slice(0, token.lastIndexOf('.'))),
     expiresAt: new Date((exp as number) * 1000 + clockToleranceSeconds * 1000),
   });
+}
+
+/** Some providers say nothing of their addresses; believing them then is the operator's word. */
+function isVerified(claim: unknown, provider: IdentityProvider): boolean {
+  return claim === true || claim === 'true' || (claim === undefined && provider.assumesVerifiedEmail);
 }
 
 /** The first of the names it carries that a person can be shown under. */

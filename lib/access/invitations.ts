@@ -9,6 +9,7 @@ import { type Ctx, consoleUrl } from '#lib/platform/ctx.ts';
 import { notifyChange, type Tx, withTransaction } from '#lib/platform/db.ts';
 import { Conflict, Invalid, NotFound } from '#lib/platform/errors.ts';
 import { newId } from '#lib/platform/ids.ts';
+import { endIdentities } from './link-provider.ts';
 import { displayNameInput, emailInput, newPasswordInput, requireGoodPassword } from './passwords.ts';
 import { requireToken } from './rate-limit.ts';
 import { requireRole, requireSystem } from './require.ts';
@@ -112,14 +113,21 @@ export async function issuePasswordReset(
   return withTransaction(ctx, async (tx) => {
     const person = await tx.person.findUnique({
       where: { id: input.personId },
-      include: { password: { select: { personId: true } }, identities: { select: { id: true } } },
+      include: {
+        password: { select: { personId: true } },
+        identities: { where: { endedAt: null }, select: { issuer: true } },
+      },
     });
     if (!person) throw new NotFound();
     if (person.state !== 'active')
       throw new Conflict('This person is deactivated. Reactivate them first.', { state: person.state });
     // A password would be a second way in, around whatever the identity provider asks of them.
-    if (!person.password && person.identities.length > 0)
-      throw new Conflict('This person signs in through the identity provider and has no password.');
+    const { identityProvider } = ctx.site;
+    if (!person.password && person.identities.some(({ issuer }) => issuer === identityProvider?.issuer)) {
+      throw new Conflict(
+        `This person signs in through ${identityProvider?.name} and has no password. Unlink that first.`,
+      );
+    }
     await endOpenInvitations(tx, ctx, { purpose: 'password reset', personId: person.id });
     const link = await createInvitation(tx, ctx, {
       purpose: 'password reset',
@@ -194,7 +202,7 @@ export const redeemInvitationInput = z.strictObject({
 /**
  * Uses a link: makes or finds its person, sets the password, grants what the link grants, and hands over a sign-in.
  * One winner: of several who hold the link the first commits, the others find it used. Whatever sessions the person
- * had end, so that a reset also throws out whoever knew the old password.
+ * had end, and with a reset or a recovery what was linked at the identity provider: it throws out whoever had got in.
  */
 export async function redeemInvitation(
   ctx: Ctx,
@@ -230,6 +238,7 @@ export async function redeemInvitation(
     });
     await recordEvent(tx, acting, { kind: 'person.password', subjectId: person.id, reason: purpose });
     await endSessions(tx, acting, { personId: person.id }, 'password changed');
+    await endIdentities(tx, acting, person.id, purpose);
     await grantInvitedRoles(tx, acting, invitation, person);
     await recordEvent(tx, acting, {
       kind: 'invitation.redeem',

@@ -78,6 +78,11 @@ async function fetchMetadata(issuer: string): Promise<ProviderMetadata> {
       `The identity provider calls itself ${named}, and COUNTERSIGN_OIDC_ISSUER says ${issuer}.`,
     );
   }
+  // A provider on the network must not send us to programs of this host.
+  const endpoints = [authorization_endpoint, token_endpoint, jwks_uri];
+  if (issuer.startsWith('https:') && endpoints.some((url) => !url.startsWith('https:'))) {
+    throw new Unavailable(`The identity provider's metadata at ${url} names endpoints without https.`);
+  }
   return {
     issuer,
     authorizationEndpoint: authorization_endpoint,
@@ -87,14 +92,17 @@ async function fetchMetadata(issuer: string): Promise<ProviderMetadata> {
   };
 }
 
+/** A key that was rotated in a moment ago is found this soon. */
+const keyCooldownMs = 5_000;
 const keySets = new Map<string, JWTVerifyGetKey>();
 
-/** The provider's keys. Fetched when an unknown key id is met, at most every half minute. */
+/** The provider's keys. Fetched when an unknown key id is met, at most every five seconds. */
 export function providerKeys(jwksUri: string): JWTVerifyGetKey {
   let keys = keySets.get(jwksUri);
   if (!keys) {
     keys = createRemoteJWKSet(new URL(jwksUri), {
       timeoutDuration: timeoutMs,
+      cooldownDuration: keyCooldownMs,
       [customFetch]: upstreamFetch({ timeoutMs }),
     });
     keySets.set(jwksUri, keys);

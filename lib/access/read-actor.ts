@@ -19,8 +19,9 @@ export type SessionFacts = { actor: PersonActor & { sessionId: string }; email: 
 
 type PersonRow = { person_id: string; subject: string; display_name: string; email: string; roles: Role[] };
 
-const rolesNow = `ARRAY(SELECT g.role FROM role_grant g
-  WHERE g.person_id = p.id AND g.ended_at IS NULL AND g.effective_at <= $2 ORDER BY g.role)::text[] AS roles`;
+/** The roles of the person `p` that give rights at `$2`. */
+export const rolesNow = `ARRAY(SELECT g.role FROM role_grant g WHERE g.person_id = p.id AND g.ended_at IS NULL
+  AND g.effective_at <= $2 AND (g.lapses_at IS NULL OR g.lapses_at > $2) ORDER BY g.role)::text[] AS roles`;
 
 /**
  * The living session of a cookie's token, or null: unknown, ended, expired, idle too long, or its person deactivated.

@@ -109,7 +109,8 @@ export async function countPeople(ctx: Ctx): Promise<Record<Role | 'active' | 'd
 export type RoleGrantRow = {
   grantId: string;
   role: Role;
-  state: 'in effect' | 'waits for a second admin' | 'ended';
+  /** `asleep`: a group's, and the provider has not been heard of its holder for too long. */
+  state: 'in effect' | 'asleep' | 'waits for a second admin' | 'ended';
   grantedAt: string;
   grantedBy: string;
   /** The provider's group that gives it: it ends when its holder leaves the group. */
@@ -135,7 +136,7 @@ export type SessionRow = {
   userAgent: string | null;
 };
 
-export type IdentityRow = { issuer: string; createdAt: string; lastUsedAt: string };
+export type IdentityRow = { issuer: string; subject: string; createdAt: string; lastUsedAt: string };
 
 export type ApiTokenRow = {
   tokenId: string;
@@ -157,8 +158,9 @@ export type PersonFacts = {
   deactivatedAt: string | null;
   grants: RoleGrantRow[];
   groups: { groupId: string; name: string; kind: string; addedAt: string }[];
-  /** Their accounts at the identity provider. */
+  /** Their living accounts at identity providers. */
   identities: IdentityRow[];
+  hasPassword: boolean;
   sessions: SessionRow[];
   apiTokens: ApiTokenRow[];
   /** Living agents this person answers for: what a deactivation would stop. */
@@ -173,7 +175,8 @@ export async function getPerson(ctx: Ctx, personId: string): Promise<PersonFacts
     include: {
       roles: { orderBy: { grantedAt: 'desc' } },
       memberships: { where: { endedAt: null }, include: { group: true }, orderBy: { addedAt: 'asc' } },
-      identities: { orderBy: { createdAt: 'asc' } },
+      identities: { where: { endedAt: null }, orderBy: { createdAt: 'asc' } },
+      password: { select: { personId: true } },
     },
   });
   if (!person) throw new NotFound();
@@ -200,7 +203,7 @@ export async function getPerson(ctx: Ctx, personId: string): Promise<PersonFacts
     grants: person.roles.map((grant) => ({
       grantId: grant.id,
       role: grant.role as Role,
-      state: grant.endedAt ? 'ended' : grant.effectiveAt ? 'in effect' : 'waits for a second admin',
+      state: grantState(grant, ctx.clock.now()),
       grantedAt: grant.grantedAt.toISOString(),
       grantedBy:
         nameOf(grant.grantedById) ?? (grant.providerGroup ? `the group ${grant.providerGroup}` : 'the host'),
@@ -218,10 +221,20 @@ export async function getPerson(ctx: Ctx, personId: string): Promise<PersonFacts
       addedAt: addedAt.toISOString(),
     })),
     identities: person.identities.map(toIdentityRow),
+    hasPassword: person.password !== null,
     sessions,
     apiTokens,
     ownedAgents,
   };
+}
+
+function grantState(
+  grant: { endedAt: Date | null; effectiveAt: Date | null; lapsesAt: Date | null },
+  now: Date,
+): RoleGrantRow['state'] {
+  if (grant.endedAt) return 'ended';
+  if (!grant.effectiveAt) return 'waits for a second admin';
+  return grant.lapsesAt && grant.lapsesAt <= now ? 'asleep' : 'in effect';
 }
 
 /** One's own account, for the settings. */
@@ -230,28 +243,40 @@ export async function getOwnAccount(ctx: Ctx): Promise<{
   apiTokens: ApiTokenRow[];
   groups: string[];
   identities: IdentityRow[];
+  hasPassword: boolean;
 }> {
   const { personId } = requireSession(ctx);
-  const [sessions, apiTokens, memberships, identities] = await Promise.all([
+  const [sessions, apiTokens, memberships, identities, password] = await Promise.all([
     listSessionsOf(ctx, personId),
     listApiTokensOf(ctx, personId),
     ctx.db.prisma.groupMember.findMany({
       where: { personId, endedAt: null },
       select: { group: { select: { name: true } } },
     }),
-    ctx.db.prisma.personIdentity.findMany({ where: { personId }, orderBy: { createdAt: 'asc' } }),
+    ctx.db.prisma.personIdentity.findMany({
+      where: { personId, endedAt: null },
+      orderBy: { createdAt: 'asc' },
+    }),
+    ctx.db.prisma.passwordCredential.findUnique({ where: { personId }, select: { personId: true } }),
   ]);
   return {
     sessions,
     apiTokens,
     groups: memberships.map((membership) => membership.group.name),
     identities: identities.map(toIdentityRow),
+    hasPassword: password !== null,
   };
 }
 
-function toIdentityRow(row: { issuer: string; createdAt: Date; lastUsedAt: Date }): IdentityRow {
+function toIdentityRow(row: {
+  issuer: string;
+  subject: string;
+  createdAt: Date;
+  lastUsedAt: Date;
+}): IdentityRow {
   return {
     issuer: row.issuer,
+    subject: row.subject,
     createdAt: row.createdAt.toISOString(),
     lastUsedAt: row.lastUsedAt.toISOString(),
   };

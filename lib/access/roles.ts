@@ -183,13 +183,29 @@ async function endGrant(
 
 /** Throws `Conflict` when nobody else would be left to run the platform. */
 export async function requireAnotherAdmin(tx: Tx, ctx: Ctx, personId: string): Promise<void> {
-  const admins = await listAdminIds(tx, ctx);
-  if (!admins.some((id) => id !== personId)) {
+  if (!(await hasAnotherAdmin(tx, ctx, personId))) {
     throw new Conflict('This is the last admin. Make somebody else admin first.', { state: 'last admin' });
   }
 }
 
-/** The active admins, in effect now. */
+/** Whether somebody else can run the platform at this moment: a role that sleeps until its group is heard of does not count. */
+export async function hasAnotherAdmin(tx: Tx, ctx: Ctx, personId: string): Promise<boolean> {
+  const now = ctx.clock.now();
+  const other = await tx.roleGrant.findFirst({
+    where: {
+      role: 'admin',
+      endedAt: null,
+      effectiveAt: { lte: now },
+      OR: [{ lapsesAt: null }, { lapsesAt: { gt: now } }],
+      person: { state: 'active' },
+      NOT: { personId },
+    },
+    select: { id: true },
+  });
+  return other !== null;
+}
+
+/** The active admins whose grant is in effect, those whose role sleeps until they sign in again among them. */
 export async function listAdminIds(tx: Pick<Tx, 'roleGrant'>, ctx: Pick<Ctx, 'clock'>): Promise<string[]> {
   const grants = await tx.roleGrant.findMany({
     where: {

@@ -2,20 +2,22 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { generateKeyPair } from 'jose';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { anonymous } from '#lib/platform/actor.ts';
+import { anonymous, systemActor } from '#lib/platform/actor.ts';
 import { systemClock } from '#lib/platform/clock.ts';
 import type { IdentityProvider } from '#lib/platform/identity-provider.ts';
 import { testCtx } from '../../tests/ctx.ts';
 import { createTestDatabase, type TestDatabase } from '../../tests/database.ts';
 import { startIdentityProvider, type TestIdentityProvider } from '../../tests/identity-provider.ts';
 import { addPerson } from '../../tests/people.ts';
-import { issuePasswordReset } from './invitations.ts';
+import { createApiToken } from './api-tokens.ts';
+import { issuePasswordReset, recoverAdmin, redeemInvitation } from './invitations.ts';
+import { linkProvider, unlinkPerson, unlinkProvider } from './link-provider.ts';
 import { deactivatePerson } from './people.ts';
-import { findSession } from './read-actor.ts';
+import { findSession, findTokenHolder } from './read-actor.ts';
 import { getPerson } from './read-people.ts';
 import { endRole, grantRole } from './roles.ts';
 import { openSession } from './sessions.ts';
-import { linkProvider, signInWithProvider, unlinkProvider } from './sign-in-with-provider.ts';
+import { signInWithProvider } from './sign-in-with-provider.ts';
 
 let database: TestDatabase;
 let company: TestIdentityProvider;
@@ -36,6 +38,8 @@ beforeAll(async () => {
       { group: 'security', roles: ['approver', 'auditor'] },
       { group: 'CN=Builders, OU="Labs"', roles: ['owner'] },
     ],
+    enrols: 'anyone',
+    assumesVerifiedEmail: false,
   };
 });
 afterAll(async () => {
@@ -53,6 +57,7 @@ let logins = 0;
 const someone = (name = `person${logins++}`) => ({
   sub: name,
   email: `${name}@heron.example`,
+  email_verified: true,
   name: `${name} of Heron`,
 });
 const signIn = async (claims: object, ctx = ctxOf()) =>
@@ -159,6 +164,43 @@ describe('groups', () => {
     expect(await findSession(ctxOf(), token)).toBeNull();
   });
 
+  test('what they gave sleeps twelve hours after the last sign-in, for sessions and API tokens alike', async () => {
+    const tess = { ...someone('tess'), groups: ['security'] };
+    const { actor, personId } = await signedIn(tess);
+    const { token } = await createApiToken(ctxOf({}, actor), { name: 'script', days: 30 });
+    expect((await findTokenHolder(ctxOf(), token))?.roles).toEqual(['approver', 'auditor']);
+    await database.db.prisma.roleGrant.updateMany({ where: { personId }, data: { lapsesAt: new Date() } });
+    expect((await findTokenHolder(ctxOf(), token))?.roles).toEqual([]);
+    expect((await personOf(tess.email)).grants.map((grant) => grant.state)).toEqual(['asleep', 'asleep']);
+    await signedIn(tess);
+    expect((await findTokenHolder(ctxOf(), token))?.roles).toEqual(['approver', 'auditor']);
+    // It is the same grant: what it may decide does not begin anew each morning.
+    expect((await personOf(tess.email)).grants).toHaveLength(2);
+  });
+
+  test('give what waits for a second admin', async () => {
+    const uma = someone('uma');
+    const { personId } = await signedIn(uma);
+    const eve = await addPerson(database.db, 'eve', ['admin']);
+    expect(await grantRole(admin(), { personId, role: 'approver' })).toMatchObject({
+      state: 'waits for a second admin',
+    });
+    await signedIn({ ...uma, groups: ['security'] } as never);
+    expect((await personOf(uma.email)).grants.map((grant) => grant.state)).toEqual([
+      'in effect',
+      'in effect',
+    ]);
+    await deactivatePerson(admin(), { personId: eve.personId, reason: 'test' });
+  });
+
+  test('decide who gets an account, where the operator says so', async () => {
+    const odd = ctxOf({ enrols: 'groups' });
+    expect(await signIn(someone('visitor'), odd)).toEqual({ refused: 'not admitted' });
+    expect(await signIn({ ...someone('colleague'), groups: [builders] }, odd)).toHaveProperty('handoff');
+    // Whoever has one keeps it.
+    expect(await signIn(someone('colleague'), odd)).toHaveProperty('handoff');
+  });
+
   test('what an admin granted is the admin’s to end', async () => {
     const kim = someone('kim');
     const { personId } = await signedIn(kim);
@@ -195,31 +237,65 @@ describe('groups', () => {
 });
 
 describe('an account that is here already', () => {
-  test('is not joined by its e-mail address, is by its holder, and can be parted again', async () => {
+  const linked = (actor: Parameters<typeof testCtx>[1], claims: object) =>
+    company.idToken(claims as never).then((idToken) => linkProvider(ctxOf({}, actor), { idToken }));
+  const refused = (reason: string) => ({ code: 'conflict', detail: { refused: reason } });
+
+  test('is not joined by its e-mail address, is by its holder, who is told', async () => {
     const olive = await addPerson(database.db, 'olive', ['owner'], { password: 'four quiet herons waiting' });
     const claims = { ...someone('olive-at-heron'), email: olive.email };
     expect(await signIn(claims)).toEqual({ refused: 'account exists' });
     expect(await database.db.prisma.personIdentity.count({ where: { subject: claims.sub } })).toBe(0);
 
     const idToken = await company.idToken(claims);
-    expect(await linkProvider(ctxOf({}, olive), { idToken })).toEqual({ linked: true });
-    expect(await linkProvider(ctxOf({}, olive), { idToken })).toEqual({ refused: 'token' });
+    await linkProvider(ctxOf({}, olive), { idToken });
+    await expect(linkProvider(ctxOf({}, olive), { idToken })).rejects.toMatchObject(refused('token'));
     expect((await signedIn(claims)).personId).toBe(olive.personId);
+    const told = await database.db.prisma.notification.findMany({ where: { personId: olive.personId } });
+    expect(told.map((notification) => notification.title)).toEqual(['Heron was linked to your account']);
 
-    const second = await company.idToken(someone('olive-again'));
-    expect(await linkProvider(ctxOf({}, olive), { idToken: second })).toEqual({ refused: 'linked already' });
+    await expect(linked(olive, someone('olive-again'))).rejects.toMatchObject(refused('linked already'));
     const oscar = await addPerson(database.db, 'oscar', ['owner']);
-    const same = await company.idToken(claims);
-    expect(await linkProvider(ctxOf({}, oscar), { idToken: same })).toEqual({ refused: 'linked elsewhere' });
-
-    await unlinkProvider(ctxOf({}, olive));
-    expect(await signIn(claims)).toEqual({ refused: 'account exists' });
-    await expect(unlinkProvider(ctxOf({}, olive))).rejects.toMatchObject({ code: 'not_found' });
+    await expect(linked(oscar, claims)).rejects.toMatchObject(refused('linked elsewhere'));
   });
 
-  test('keeps its only way in', async () => {
-    const { actor } = await signedIn(someone());
+  test('parted from it, the identity never becomes a second person: it comes back to the same account or not at all', async () => {
+    const rosa = await addPerson(database.db, 'rosa', ['owner'], { password: 'four quiet herons waiting' });
+    const claims = { ...someone('rosa-at-heron'), groups: ['security'] };
+    await linked(rosa, claims);
+    await signedIn(claims);
+    expect((await rolesOf(rosa.email)).sort()).toEqual(['approver', 'auditor', 'owner']);
+    await unlinkProvider(ctxOf({}, rosa));
+    expect(await rolesOf(rosa.email)).toEqual(['owner']);
+    expect(await signIn(claims)).toEqual({ refused: 'unlinked' });
+    expect(await database.db.prisma.person.count({ where: { email: claims.email } })).toBe(0);
+    const sam = await addPerson(database.db, 'sam', ['owner'], { password: 'four quiet herons waiting' });
+    await expect(linked(sam, claims)).rejects.toMatchObject(refused('linked elsewhere'));
+    await expect(unlinkProvider(ctxOf({}, rosa))).rejects.toMatchObject({ code: 'not_found' });
+    await linked(rosa, claims);
+    expect((await signedIn(claims)).personId).toBe(rosa.personId);
+  });
+
+  test('keeps its only way in, until an admin gives it another', async () => {
+    const claims = someone();
+    const { actor, personId } = await signedIn(claims);
     await expect(unlinkProvider(ctxOf({}, actor))).rejects.toThrow(/only way/);
+    await expect(issuePasswordReset(admin(), { personId })).rejects.toThrow(/has no password/);
+    await expect(unlinkPerson(ctxOf({}, actor), { personId })).rejects.toMatchObject({ code: 'forbidden' });
+    await unlinkPerson(admin(), { personId });
+    expect(await signIn(claims)).toEqual({ refused: 'unlinked' });
+    expect((await issuePasswordReset(admin(), { personId })).url).toContain('/enrol#');
+  });
+
+  test('a recovery throws out whoever had got in by its address', async () => {
+    const squatter = someone('boss');
+    const { personId } = await signedIn(squatter);
+    const link = await recoverAdmin(ctxOf({}, systemActor('host')), { email: squatter.email });
+    const token = link.url.split('#')[1] ?? '';
+    await redeemInvitation(ctxOf(), { token, password: 'seven paper boats sinking' });
+    expect(await rolesOf(squatter.email)).toEqual(['admin']);
+    expect(await signIn(squatter)).toEqual({ refused: 'unlinked' });
+    await deactivatePerson(admin(), { personId, reason: 'test' });
   });
 });
 
@@ -264,6 +340,22 @@ describe('a token that is refused, and changes nothing', () => {
     const before = await database.db.prisma.person.count();
     expect(await signInWithProvider(ctxOf(), { idToken: await make() })).toEqual({ refused: 'token' });
     expect(await database.db.prisma.person.count()).toBe(before);
+  });
+
+  test('whose signature is written another way, after the first', async () => {
+    const token = await company.idToken(someone('twice'));
+    expect(await signInWithProvider(ctxOf(), { idToken: token })).toHaveProperty('handoff');
+    for (const again of [`${token}==`, `${token}\n`, ` ${token}`.trim()]) {
+      expect(await signInWithProvider(ctxOf(), { idToken: again })).toEqual({ refused: 'token' });
+    }
+  });
+
+  test('an address the provider says nothing of counts where the operator says so', async () => {
+    const quiet = { ...someone('quiet'), email_verified: undefined };
+    expect(await signIn(quiet)).toEqual({ refused: 'e-mail' });
+    expect(await signIn(quiet, ctxOf({ assumesVerifiedEmail: true }))).toHaveProperty('handoff');
+    const denied = { ...someone('denied'), email_verified: false };
+    expect(await signIn(denied, ctxOf({ assumesVerifiedEmail: true }))).toEqual({ refused: 'e-mail' });
   });
 
   test.each([

@@ -1,4 +1,5 @@
-import { requirePerson } from '#lib/access/require.ts';
+import { requireRole } from '#lib/access/require.ts';
+import { roles } from '#lib/platform/actor.ts';
 import type { Ctx } from '#lib/platform/ctx.ts';
 import { NotFound } from '#lib/platform/errors.ts';
 import type { ToolAnnotations, ToolClass, ToolRisk } from './definition.ts';
@@ -43,12 +44,12 @@ const include = {
   tools: { orderBy: { name: 'asc' }, include: { versions: { orderBy: { version: 'desc' }, take: 1 } } },
 } as const;
 
-/** Every server with its tools as they are now. Anyone signed in may see the catalogue: owners choose from it. */
+/** Every server with its tools as they are now, for everybody with a role: owners choose from it. */
 export async function listCatalogue(
   ctx: Ctx,
   options: { withRetired?: boolean } = {},
 ): Promise<CatalogueServer[]> {
-  if (ctx.actor.kind !== 'system') requirePerson(ctx);
+  if (ctx.actor.kind !== 'system') requireRole(ctx, ...roles);
   const servers = await ctx.db.prisma.mcpServer.findMany({
     where: options.withRetired ? {} : { state: 'active' },
     orderBy: { name: 'asc' },
@@ -60,7 +61,7 @@ export async function listCatalogue(
 
 /** One server with its tools, removed ones last. Throws `NotFound`. */
 export async function getServer(ctx: Ctx, serverId: string): Promise<CatalogueServer> {
-  if (ctx.actor.kind !== 'system') requirePerson(ctx);
+  if (ctx.actor.kind !== 'system') requireRole(ctx, ...roles);
   const server = await ctx.db.prisma.mcpServer.findUnique({
     where: { id: serverId },
     include,
@@ -85,7 +86,7 @@ export type ToolHistoryEntry = {
 
 /** Every version of a tool's definition ever seen, newest first. */
 export async function readToolHistory(ctx: Ctx, toolId: string): Promise<ToolHistoryEntry[]> {
-  requirePerson(ctx);
+  requireRole(ctx, ...roles);
   const versions = await ctx.db.prisma.toolVersion.findMany({
     where: { toolId },
     orderBy: { version: 'desc' },
@@ -123,7 +124,7 @@ export type ToolSetSummary = {
 
 /** Tool sets with their latest version. */
 export async function listToolSets(ctx: Ctx): Promise<ToolSetSummary[]> {
-  requirePerson(ctx);
+  requireRole(ctx, ...roles);
   const sets = await ctx.db.prisma.toolSet.findMany({
     orderBy: { name: 'asc' },
     include: { versions: { orderBy: { version: 'desc' }, take: 1 } },

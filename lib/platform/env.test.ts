@@ -165,6 +165,8 @@ test('an identity provider is known by its issuer to the byte and by its host to
     scope: 'openid profile email',
     groupsClaim: 'groups',
     roles: [{ group: 'CN=a, OU=b', roles: ['owner', 'approver'] }],
+    enrols: 'groups',
+    assumesVerifiedEmail: false,
   });
   expect(describeConfig(config).join('\n')).not.toContain('hunter2');
 });

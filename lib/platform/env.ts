@@ -226,6 +226,15 @@ export const configSchema = z.object({
   COUNTERSIGN_OIDC_ROLES: groupRoles
     .default([])
     .describe('Roles by group, as JSON: `{"security":["approver"]}`.'),
+  COUNTERSIGN_OIDC_ENROL: z
+    .enum(['anyone', 'groups'])
+    .optional()
+    .describe(
+      'Who gets an account by signing in: anyone the provider knows, or members of the groups of COUNTERSIGN_OIDC_ROLES (default where there are any).',
+    ),
+  COUNTERSIGN_OIDC_ASSUME_VERIFIED_EMAIL: flag
+    .default(false)
+    .describe('For providers whose ID tokens lack email_verified and whose addresses people cannot choose.'),
   LOG_LEVEL: z
     .enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'])
     .default('info')
@@ -341,6 +350,8 @@ function identityProviderOf(values: Values): IdentityProvider | null {
     scope: values.COUNTERSIGN_OIDC_SCOPE,
     groupsClaim: values.COUNTERSIGN_OIDC_GROUPS_CLAIM,
     roles: values.COUNTERSIGN_OIDC_ROLES,
+    enrols: values.COUNTERSIGN_OIDC_ENROL ?? (values.COUNTERSIGN_OIDC_ROLES.length > 0 ? 'groups' : 'anyone'),
+    assumesVerifiedEmail: values.COUNTERSIGN_OIDC_ASSUME_VERIFIED_EMAIL,
   };
 }
 
@@ -563,6 +574,11 @@ export function weaknessesOf(config: Config): string[] {
     if (!config.keyEncryptionKey) {
       weak.push('The key-encryption key is a file on this host: set COUNTERSIGN_KEY_ENCRYPTION_KEY.');
     }
+  }
+  if (config.identityProvider?.enrols === 'groups' && config.identityProvider.roles.length === 0) {
+    weak.push(
+      'COUNTERSIGN_OIDC_ENROL admits members of groups, and COUNTERSIGN_OIDC_ROLES names none: nobody new gets in.',
+    );
   }
   if (config.allowLoopbackMetadata) {
     weak.push(

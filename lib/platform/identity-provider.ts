@@ -14,6 +14,10 @@ export type IdentityProvider = {
   readonly groupsClaim: string;
   /** Roles by group, for as long as somebody is in it. */
   readonly roles: readonly GroupRoles[];
+  /** Who of those it knows gets an account here by signing in. */
+  readonly enrols: 'anyone' | 'groups';
+  /** Whether an address the provider says nothing about counts as verified. */
+  readonly assumesVerifiedEmail: boolean;
 };
 
 export type GroupRoles = { readonly group: string; readonly roles: readonly Role[] };
@@ -23,18 +27,19 @@ export const groupRoles = z
   .string()
   .transform((text, context): unknown => {
     try {
-      return JSON.parse(text);
+      const given: unknown = JSON.parse(text);
+      return given instanceof Object && !Array.isArray(given) ? Object.entries(given) : given;
     } catch {
       context.addIssue({ code: 'custom', message: 'must be JSON such as {"security":["approver"]}' });
       return z.NEVER;
     }
   })
   .pipe(
-    z.record(z.string().min(1), z.array(z.enum(roles as readonly [Role, ...Role[]])).min(1), {
+    z.array(z.tuple([z.string().min(1), z.array(z.enum(roles as readonly [Role, ...Role[]])).min(1)]), {
       error: 'must name groups and, for each, a list of the roles owner, approver, auditor and admin',
     }),
   )
-  .transform((given): GroupRoles[] => Object.entries(given).map(([group, roles]) => ({ group, roles })));
+  .transform((given): GroupRoles[] => given.map(([group, roles]) => ({ group, roles })));
 
 /** An issuer identifier: a URL without query and fragment, https unless on loopback (Discovery 1.0 §2). */
 export function isProviderUrl(text: string, isLoopbackHost: (host: string) => boolean): boolean {

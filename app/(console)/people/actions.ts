@@ -15,3 +15,4 @@ export const invitePerson = defineAction('access.invitePerson');
 export const issuePasswordReset = defineAction('access.issuePasswordReset');
 export const reactivatePerson = defineAction('access.reactivatePerson');
 export const removeGroupMember = defineAction('access.removeGroupMember');
+export const unlinkPerson = defineAction('access.unlinkPerson');

@@ -25,6 +25,11 @@ export default async function PersonPage({ params }: Props) {
       person={person}
       rights={person.state === 'active' ? effectiveRights(inEffect) : []}
       groups={groups.map((group) => ({ groupId: group.groupId, name: group.name, kind: group.kind }))}
+      provider={
+        ctx.site.identityProvider
+          ? { name: ctx.site.identityProvider.name, issuer: ctx.site.identityProvider.issuer }
+          : null
+      }
       viewer={{ personId: ctx.actor.personId, canManage: hasRole(ctx.actor, 'admin') }}
       actions={{
         addGroupMember: actions.addGroupMember,
@@ -37,6 +42,7 @@ export default async function PersonPage({ params }: Props) {
         issuePasswordReset: actions.issuePasswordReset,
         reactivatePerson: actions.reactivatePerson,
         removeGroupMember: actions.removeGroupMember,
+        unlinkPerson: actions.unlinkPerson,
       }}
     />
   );

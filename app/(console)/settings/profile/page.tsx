@@ -31,6 +31,7 @@ export default async function ProfilePage({ searchParams }: Props) {
             }
           : null
       }
+      hasPassword={account.hasPassword}
       linked={query.linked !== undefined}
       linkProblem={typeof query.error === 'string' ? query.error : null}
       theme={parseTheme(jar.get(THEME_COOKIE)?.value)}
