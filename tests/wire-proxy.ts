@@ -4,8 +4,27 @@ import net from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
 
-/** Where the exchange with PostgreSQL is cut: before the message of this number is passed on, or in its middle. */
-export type Cut = { message: number; where: 'before' | 'within' };
+/**
+ * Where the exchange with PostgreSQL is cut: before the message of this number is passed on, in its middle, or before it
+ * with the words on their way that a PostgreSQL says when it is ended.
+ */
+export type Cut = { message: number; where: 'before' | 'within' | 'with last words' };
+
+/** What a backend says whose server has died: an ErrorResponse with SQLSTATE 57P01 (PostgreSQL protocol 3, §54.7). */
+const lastWords = (() => {
+  const fields = [
+    'SFATAL',
+    'VFATAL',
+    'C57P01',
+    'Mterminating connection due to unexpected postmaster exit',
+    '',
+  ];
+  const body = Buffer.from(`${fields.join('\0')}\0`, 'latin1');
+  const header = Buffer.alloc(5);
+  header.write('E', 'latin1');
+  header.writeInt32BE(body.length + 4, 1);
+  return Buffer.concat([header, body]);
+})();
 
 /** What the feeds ask by themselves several times a second: no part of an exchange under test. */
 const ownBusiness = /^feed /;
@@ -113,8 +132,15 @@ export class WireProxy {
         return true;
       }
       this.cutAt = `${direction} ${type}`;
-      if (this.#cut?.where === 'within') to.end(message.subarray(0, message.length >> 1));
+      const { where } = this.#cut ?? {};
       this.#cut = null;
+      if (where === 'with last words') {
+        // Whoever reads them ends by itself.
+        client.end(lastWords);
+        upstream.destroy();
+        return false;
+      }
+      if (where === 'within') to.end(message.subarray(0, message.length >> 1));
       end();
       return false;
     };

@@ -128,7 +128,7 @@ describe.each([
   { grant: 'an authorization code', prepare: byCode, repeated: [400] },
   { grant: 'a refresh token', prepare: byRefresh, repeated: [200] },
 ])('$grant', ({ prepare, repeated }) => {
-  test.each(['before', 'within'] as const)(
+  test.each(['before', 'within', 'with last words'] as const)(
     'is redeemed whole or not at all, cut %s any message',
     { timeout: 180_000 },
     async (where) => {

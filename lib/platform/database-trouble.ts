@@ -24,7 +24,9 @@ export function isDatabaseTrouble(error: unknown): boolean {
   const { code = '', cause, syscall } = error as Error & { code?: unknown; syscall?: unknown };
   // The unix socket is gone while PostgreSQL starts.
   if (code === 'ENOENT' && syscall === 'connect') return true;
-  if (isTroubleCode(code) || isTroubleCode(sqlStateBehind(error))) return true;
+  const adapter = adapterCauseOf(error);
+  if (isTroubleCode(code) || isTroubleCode(adapter?.originalCode) || troubleKinds.has(adapter?.kind))
+    return true;
   if (
     /Connection terminated|timeout exceeded when trying to connect|Query read timeout|is not queryable|Can't reach database server/.test(
       error.message,
@@ -40,9 +42,24 @@ function isTroubleCode(code: unknown): boolean {
   return typeof code === 'string' && (troubleCodes.has(code) || /^(?:08...|53...|57P..)$/.test(code));
 }
 
-type Wrapped = { meta?: { driverAdapterError?: { cause?: { originalCode?: unknown } } } };
+/** What Prisma's adapter says of an error: PostgreSQL's own code, or what became of the socket. */
+type AdapterCause = { originalCode?: unknown; kind?: unknown };
+type Wrapped = { meta?: { driverAdapterError?: { cause?: AdapterCause } }; cause?: unknown };
 
-/** What PostgreSQL said where Prisma has wrapped it: a full disk is a known request error with the code in its `meta`. */
-function sqlStateBehind(error: Error): unknown {
-  return (error as Error & Wrapped).meta?.driverAdapterError?.cause?.originalCode;
+/** How the adapter names what happens to sockets, which it does without a code. */
+const troubleKinds: ReadonlySet<unknown> = new Set([
+  'ConnectionClosed',
+  'DatabaseNotReachable',
+  'SocketTimeout',
+  'TooManyConnections',
+]);
+
+/**
+ * The adapter's own word on an error. It stands in `meta` where Prisma has wrapped it, as around every statement; what
+ * fails at the end of a transaction, at COMMIT, comes as the adapter threw it.
+ */
+function adapterCauseOf(error: Error): AdapterCause | null {
+  const { meta, cause } = error as Error & Wrapped;
+  if (meta?.driverAdapterError?.cause) return meta.driverAdapterError.cause;
+  return error.name === 'DriverAdapterError' && cause instanceof Object ? cause : null;
 }
