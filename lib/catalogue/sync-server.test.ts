@@ -193,7 +193,7 @@ describe('syncServer', () => {
     });
     await expect(sync()).rejects.toMatchObject({
       code: 'unavailable',
-      message: expect.stringMatching(/no MCP server can be/),
+      message: expect.stringMatching(/no server can be/),
     });
   });
 });
