@@ -111,8 +111,17 @@ test('Nora signs in through the company, gets the role of her group, loses it wi
     await expect(stranger.getByText('This account at Heron ID was unlinked here')).toBeVisible();
     await picture(stranger, 'sign-in-unlinked');
 
-    // A way back that nobody began, and a provider that says no.
+    // A claim's address is long, and waits at its end all the same.
     const other = await open();
+    const handle = 'x'.repeat(3_500);
+    await other.goto(`/claim?handle=${handle}`);
+    await signInAt(other, 'nora');
+    await expect(other).toHaveURL(
+      (url) => url.pathname === '/claim' && url.searchParams.get('handle') === handle,
+    );
+    await other.context().clearCookies();
+
+    // A way back that nobody began, and a provider that says no.
     await other.goto('/api/auth/callback/oidc?code=stolen&state=guessed');
     await expect(other.getByText('This sign-in took too long or was begun in another window')).toBeVisible();
     await picture(other, 'sign-in-expired');
