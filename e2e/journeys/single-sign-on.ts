@@ -94,9 +94,21 @@ test('Nora signs in through the company, gets the role of her group, loses it wi
     await signInAt(stranger, 'ida');
     await expect(stranger.getByText('An account with your e-mail address is here already')).toBeVisible();
     await picture(stranger, 'sign-in-account-exists');
+    // What one session began, another does not finish, whoever sits in it.
     await ida.goto('/settings/profile');
     await ida.getByRole('link', { name: 'Sign in with Heron ID too' }).click();
+    await expect(ida.getByPlaceholder('Enter any login')).toBeVisible();
+    const otherTab = await ida.context().newPage();
+    await signOut(otherTab);
+    await otherTab.getByRole('textbox', { name: /^E-mail address/ }).fill('ida@home.example');
+    await otherTab.getByLabel(/^Password/).fill(password);
+    await otherTab.getByRole('button', { name: 'Sign in', exact: true }).click();
+    await expect(otherTab.getByRole('heading', { level: 1 })).toContainText('Ida');
+    await otherTab.close();
     await logInAtCompany(ida, 'ida');
+    await expect(ida.getByText('Heron ID was not linked')).toBeVisible();
+    await picture(ida, 'profile-not-linked');
+    await ida.getByRole('link', { name: 'Sign in with Heron ID too' }).click();
     await expect(ida.getByText('Heron ID is linked')).toBeVisible();
     await picture(ida, 'profile-linked');
     await expectAccessible(ida, 'a linked profile');
