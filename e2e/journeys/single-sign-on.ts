@@ -116,9 +116,9 @@ test('Nora signs in through the company, gets the role of her group, loses it wi
     await stranger.getByRole('link', { name: 'Continue with Heron ID' }).click();
     await expect(stranger.getByRole('heading', { level: 1 })).toContainText('Ida');
     // Unlinked, it opens nothing, and no second Ida either.
+    await signOut(stranger);
     await ida.getByRole('button', { name: 'Unlink' }).click();
     await expect(ida.getByRole('link', { name: 'Sign in with Heron ID too' })).toBeVisible();
-    await signOut(stranger);
     await stranger.getByRole('link', { name: 'Continue with Heron ID' }).click();
     await expect(stranger.getByText('This account at Heron ID was unlinked here')).toBeVisible();
     await picture(stranger, 'sign-in-unlinked');

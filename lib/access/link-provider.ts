@@ -8,6 +8,7 @@ import { newId } from '#lib/platform/ids.ts';
 import { verifyIdToken } from './id-token.ts';
 import { endGroupRoles } from './provider-roles.ts';
 import { requireRole, requireSession } from './require.ts';
+import { endSessions } from './sessions.ts';
 import { findIdentity, providerOf, signInWithProviderInput, spendIdToken } from './sign-in-with-provider.ts';
 
 export const linkProviderInput = signInWithProviderInput;
@@ -98,8 +99,9 @@ export async function unlinkPerson(ctx: Ctx, input: z.output<typeof unlinkPerson
 }
 
 /**
- * Ends every identity of a person, with the roles it gave, and says how many there were. The rows stay: whoever was one
- * person here must not come back as a second one, who could approve what the first asks for.
+ * Ends every identity of a person, with the roles it gave and the sessions it opened, and says how many there were: a
+ * stranger who was linked must not stay in. The rows stay: whoever was one person here must not come back as a second
+ * one, who could approve what the first asks for.
  */
 export async function endIdentities(tx: Tx, ctx: Ctx, personId: string, reason: string): Promise<number> {
   const living = await tx.personIdentity.findMany({ where: { personId, endedAt: null } });
@@ -114,6 +116,10 @@ export async function endIdentities(tx: Tx, ctx: Ctx, personId: string, reason: 
   }
   if (living.length > 0) {
     await endGroupRoles(tx, ctx, personId, reason);
+    // The session somebody unlinks in is theirs, however it was opened.
+    const own = ctx.actor.kind === 'person' ? ctx.actor.sessionId : null;
+    const others = own ? { id: { not: own } } : {};
+    await endSessions(tx, ctx, { personId, authMethod: 'provider', ...others }, 'unlinked');
     await notifyChange(tx, 'people', personId);
   }
   return living.length;

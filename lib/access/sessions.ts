@@ -17,7 +17,8 @@ export type SessionEndCause =
   | 'rotated'
   | 'deactivated'
   | 'password changed'
-  | 'rights changed';
+  | 'rights changed'
+  | 'unlinked';
 
 /** The dance has this long to come back with its proof. */
 const handoffSeconds = 60;
@@ -153,7 +154,7 @@ export async function endOtherSessions(ctx: Ctx): Promise<{ ended: number }> {
 export async function endSessions(
   tx: Tx,
   ctx: Ctx,
-  where: { id?: string | { not: string }; personId?: string },
+  where: { id?: string | { not: string }; personId?: string; authMethod?: AuthMethod },
   cause: SessionEndCause,
 ): Promise<number> {
   const now = ctx.clock.now();
