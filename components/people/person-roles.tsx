@@ -199,8 +199,8 @@ function GrantForm({
   );
 }
 
-/** Nobody here ended it: the identity provider no longer named the group. */
-function hasLeftGroup(grant: RoleGrantRow): boolean {
+/** Nobody here ended it: the identity provider no longer names the group, or no longer speaks for this person. */
+function isEndedByProvider(grant: RoleGrantRow): boolean {
   return grant.providerGroup !== null && grant.endedBy === null;
 }
 
@@ -225,8 +225,8 @@ function RoleHistory({ grants }: { grants: readonly RoleGrantRow[] }) {
         ? {
             key: `${grant.grantId}-ended`,
             at: grant.endedAt,
-            title: hasLeftGroup(grant)
-              ? `${grant.role} ended: no longer in the group ${grant.providerGroup}`
+            title: isEndedByProvider(grant)
+              ? `${grant.role} by the group ${grant.providerGroup} ended`
               : `${grant.role} taken away by ${grant.endedBy ?? 'the host'}`,
             tone: 'warning' as const,
           }

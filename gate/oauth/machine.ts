@@ -16,9 +16,8 @@ export type MachineRequest = {
 };
 
 /**
- * One of the endpoints that carry the load: registration, token, revocation, introspection; and pushes, which
- * are forms like these. Answered on node:http
- * itself: to dress each call as a web Request and its answer as a Response took a fifth of the gate's time there.
+ * One of the endpoints that carry the load: registration, token, revocation, introspection; and pushes, which are forms
+ * like these. Answered on node:http itself: to dress each call as a web Request and its answer as a Response took a fifth of the gate's time there.
  */
 export type MachineEndpoint = {
   path: string;
