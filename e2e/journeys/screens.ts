@@ -77,11 +77,19 @@ async function screensFor(
     if (!example) throw new Error(`say in this file where a link to ${route} is found`);
     const answer = await page.goto(example.list);
     if (answer?.status() !== 200) continue;
-    const hrefs = await page
-      .getByRole('main')
-      .getByRole('link')
-      .evaluateAll((links) => links.map((link) => link.getAttribute('href') ?? ''));
-    const href = hrefs.find((each) => example.link.test(each));
+    let href: string | undefined;
+    const find = async () => {
+      const links = page.getByRole('main').getByRole('link');
+      const hrefs = await links.evaluateAll((all) => all.map((link) => link.getAttribute('href') ?? ''));
+      href = hrefs.find((each) => example.link.test(each));
+      return href !== undefined;
+    };
+    // Rows may arrive after the page; some people's lists have none.
+    const wait = { timeout: 5_000 };
+    await expect
+      .poll(find, wait)
+      .toBe(true)
+      .catch(() => undefined);
     if (href) screens.push({ route, address: href });
   }
   return screens;
