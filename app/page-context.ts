@@ -15,8 +15,9 @@ export type PageCtx = Ctx & { readonly actor: PersonActor };
 export type PageContext = { ctx: PageCtx; viewer: Viewer };
 
 export function consoleSite(): Site {
-  const { issuer, consoleOrigin, environment, demo, identityProvider } = readConsoleEnvironment();
-  return { issuer, consoleOrigin, environment, demo, identityProvider };
+  const { issuer, consoleOrigin, environment, demo, deviceGrant, identityProvider } =
+    readConsoleEnvironment();
+  return { issuer, consoleOrigin, environment, demo, deviceGrant, identityProvider };
 }
 
 /** A context for whoever asks, signed in or not: for the pages before sign-in and for route handlers. */

@@ -120,6 +120,7 @@ import {
   forgetClientInput,
 } from '#lib/registration/end-quarantine.ts';
 import { joinWaiting, joinWaitingInput } from '#lib/registration/join-waiting.ts';
+import { matchDevice, matchDeviceInput, openDevice, openDeviceInput } from '#lib/registration/open-device.ts';
 import { openHandle, openHandleInput } from '#lib/registration/open-handle.ts';
 import {
   inviteGuard,
@@ -221,6 +222,8 @@ export const verbs = {
   'registration.endQuarantine': verb(endQuarantineInput, endQuarantine),
   'registration.forgetClient': verb(forgetClientInput, forgetClient),
   'registration.joinWaiting': verb(joinWaitingInput, joinWaiting),
+  'registration.matchDevice': verb(matchDeviceInput, matchDevice),
+  'registration.openDevice': verb(openDeviceInput, openDevice),
   'registration.openHandle': verb(openHandleInput, openHandle),
 } satisfies Record<string, AnyVerb>;
 

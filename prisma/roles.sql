@@ -44,6 +44,7 @@ BEGIN
       WHEN 'webhook' THEN ARRAY['secret_sealed']
       WHEN 'credential' THEN ARRAY['token_digest']
       WHEN 'resource_token' THEN ARRAY['token_digest']
+      WHEN 'device_request' THEN ARRAY['code_challenge', 'user_code_digest', 'number']
       ELSE ARRAY[]::text[]
     END;
     SELECT string_agg(quote_ident(column_name), ', ') INTO visible

@@ -227,6 +227,7 @@ function consoleEnvironmentOf(
       consoleOrigin: config.consoleOrigin,
       environment: config.environment,
       demo: config.demo,
+      deviceGrant: config.deviceGrant,
       identityProvider: config.identityProvider,
     }),
     ...(config.identityProviderSecret

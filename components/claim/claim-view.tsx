@@ -235,7 +235,7 @@ export function ClaimView({
         </Card>
         <div className="sticky bottom-0 -mx-1 flex flex-wrap items-center justify-between gap-3 border-line border-t bg-canvas px-1 py-3">
           <p className="text-fg-2 text-sm">
-            {summary} · <span className="text-fg-3">the client waits, </span>
+            {summary} · <span className="text-fg-3">the {opened.device ? 'device' : 'client'} waits, </span>
             <Countdown
               until={opened.deadlineAt}
               over="it has stopped waiting; ask anyway and sign in again later"

@@ -59,15 +59,13 @@ function StandingCard({ handle, opened, actions, againHref }: Props) {
         <Shown title={<>Let {client} continue?</>} state="active">
           <p className="text-fg-2 text-sm">
             It is approved for you as <TextLink href={agentHref}>{agentName}</TextLink>. Continue only if you
-            started this sign-in yourself just now: a code goes to the address below.
+            started this sign-in yourself just now:{' '}
+            {opened.device ? 'tokens go to the device below.' : 'a code goes to the address below.'}
           </p>
           <DescriptionList
             items={[
               { term: 'Server', value: server },
-              {
-                term: 'Sends the code to',
-                value: <code className="break-all text-xs">{opened.client.redirectUri}</code>,
-              },
+              receiver(opened),
               {
                 term: 'Tools',
                 value: (
@@ -99,8 +97,12 @@ function StandingCard({ handle, opened, actions, againHref }: Props) {
           <Shown title={<>Which server should {client} go on to?</>} state="active">
             <p className="text-fg-2 text-sm">
               It did not say, and <TextLink href={agentHref}>{agentName}</TextLink> has tools on several.
-              Continue only if you started this sign-in yourself just now: a code goes to{' '}
-              <code className="break-all text-xs">{opened.client.redirectUri}</code>.
+              Continue only if you started this sign-in yourself just now:{' '}
+              {opened.device ? 'tokens go to the device at' : 'a code goes to'}{' '}
+              <code className="break-all text-xs">
+                {opened.device ? opened.device.address : opened.client.redirectUri}
+              </code>
+              .
             </p>
             <div className="flex flex-wrap gap-2">
               {opened.choices.map((choice) => (
@@ -314,15 +316,7 @@ function SimilarCard({ handle, opened, actions, againHref }: Props) {
         you. If you started this sign-in on your own computer just now, link it: it gets the same tools and
         the same end. The link is recorded with where it came from.
       </p>
-      <DescriptionList
-        items={[
-          {
-            term: 'Sends the code to',
-            value: <code className="break-all text-xs">{opened.client.redirectUri}</code>,
-          },
-          { term: 'Server', value: opened.server?.name ?? '' },
-        ]}
-      />
+      <DescriptionList items={[receiver(opened), { term: 'Server', value: opened.server?.name ?? '' }]} />
       <div className="flex flex-wrap gap-2">
         {similar.isLinkable ? (
           <Press
@@ -339,6 +333,19 @@ function SimilarCard({ handle, opened, actions, againHref }: Props) {
       </div>
     </Shown>
   );
+}
+
+/** What the person lets have the tokens: an address the browser carries a code to, or the device that asks itself. */
+function receiver(opened: OpenedHandle) {
+  const { device, client } = opened;
+  return {
+    term: device ? 'Goes to the device at' : 'Sends the code to',
+    value: (
+      <code className="break-all text-xs">
+        {device ? (device.address ?? 'not known') : client.redirectUri}
+      </code>
+    ),
+  };
 }
 
 function Shown({

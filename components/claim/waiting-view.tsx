@@ -43,7 +43,8 @@ export function WaitingView({
   const continueHref = `/waiting/${room.id}/continue`;
   const left = useRef(false);
   useEffect(() => {
-    if (!room.isClaimingSession || left.current || isStuck) return;
+    // A device asks for itself; there is nothing this browser could carry to it.
+    if (!room.isClaimingSession || room.device || left.current || isStuck) return;
     const leave = () => {
       left.current = true;
       location.assign(continueHref);
@@ -55,7 +56,7 @@ export function WaitingView({
     if (!endsAfterReading.has(room.state) || Date.now() > Date.parse(room.clientGoneAt)) return;
     const timer = setTimeout(leave, readingMs);
     return () => clearTimeout(timer);
-  }, [room.state, room.isClaimingSession, room.clientGoneAt, continueHref, isStuck]);
+  }, [room.state, room.isClaimingSession, room.device, room.clientGoneAt, continueHref, isStuck]);
   return (
     <div className="mx-auto grid max-w-160 gap-4">
       <Card>
@@ -79,8 +80,12 @@ export function WaitingView({
               value: <TextLink href={`/requests/${room.request.id}`}>CS-{room.request.number}</TextLink>,
             },
             {
-              term: 'Sends the code to',
-              value: <code className="break-all text-xs">{room.redirectUri}</code>,
+              term: room.device ? 'Goes to the device at' : 'Sends the code to',
+              value: (
+                <code className="break-all text-xs">
+                  {room.device ? (room.device.address ?? 'not known') : room.redirectUri}
+                </code>
+              ),
             },
           ]}
         />
@@ -101,7 +106,7 @@ function RoomBody({
   const request = room.request ? `CS-${room.request.number}` : 'The request';
   const requestHref = room.request ? `/requests/${room.request.id}` : '/requests';
   const list = new Intl.ListFormat('en', { type: 'disjunction' });
-  if (!room.isClaimingSession && ['waiting', 'ready', 'time is up'].includes(room.state)) {
+  if (!room.isClaimingSession && !room.device && ['waiting', 'ready', 'time is up'].includes(room.state)) {
     return (
       <>
         <Title state={room.request?.state ?? 'active'}>This sign-in belongs to another browser session</Title>
@@ -130,8 +135,18 @@ function RoomBody({
           <p className="flex items-start gap-2 text-fg-2 text-sm">
             <Spinner className="mt-0.5 shrink-0" />
             <span>
-              Your client listens for <Countdown until={room.deadlineAt} totalSeconds={285} over="a moment" />
-              . When it is approved in that time, this page goes on by itself.
+              {room.device ? (
+                <>
+                  Your device keeps asking for <Countdown until={room.deadlineAt} over="a moment" />. When it
+                  is approved in that time, it goes on by itself.
+                </>
+              ) : (
+                <>
+                  Your client listens for{' '}
+                  <Countdown until={room.deadlineAt} totalSeconds={285} over="a moment" />. When it is
+                  approved in that time, this page goes on by itself.
+                </>
+              )}
             </span>
           </p>
           <p className="text-fg-3 text-xs">
@@ -144,20 +159,27 @@ function RoomBody({
       return (
         <>
           <Title state="approved">Approved</Title>
-          <p className="text-sm">Going on to your client…</p>
-          <Links>
-            <a href={continueHref} className="text-accent text-sm underline underline-offset-2">
-              Go on
-            </a>
-          </Links>
+          {room.device ? (
+            <p className="text-sm">Your device gets its tokens the next time it asks, in a few seconds.</p>
+          ) : (
+            <>
+              <p className="text-sm">Going on to your client…</p>
+              <Links>
+                <a href={continueHref} className="text-accent text-sm underline underline-offset-2">
+                  Go on
+                </a>
+              </Links>
+            </>
+          )}
         </>
       );
     case 'continued':
       return (
         <>
-          <Title state="active">Your client is connected</Title>
+          <Title state="active">Your {room.device ? 'device' : 'client'} is connected</Title>
           <p className="text-fg-2 text-sm">
-            You can close this tab. If the client did not notice, start its sign-in again.
+            You can close this tab. If the {room.device ? 'device' : 'client'} did not notice, start its
+            sign-in again.
           </p>
           <Links>
             {room.agent && <LinkButton href={`/agents/${room.agent.id}`}>Open {room.agent.name}</LinkButton>}

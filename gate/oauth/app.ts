@@ -6,6 +6,7 @@ import { registerGuards } from '../guards/routes.ts';
 import { methodNotAllowed } from '../method.ts';
 import { allowCrossOrigin } from './answer.ts';
 import { registerAuthorize } from './authorize.ts';
+import { deviceAuthorizationEndpoint } from './device-authorization.ts';
 import type { OAuthApp, Register } from './endpoint.ts';
 import { introspectEndpoint } from './introspect.ts';
 import { registerJwks } from './jwks.ts';
@@ -20,6 +21,7 @@ import { tokenEndpoint } from './token.ts';
 /** The endpoints programs call by the thousand, answered before a web framework sees the request. */
 export function machineEndpoints(gate: Gate): ReadonlyMap<string, MachineEndpoint> {
   const endpoints = [
+    ...(gate.site.deviceGrant ? [deviceAuthorizationEndpoint(gate)] : []),
     introspectEndpoint(gate),
     pushEndpoint(gate),
     registrationEndpoint(gate),

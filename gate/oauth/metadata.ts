@@ -3,10 +3,11 @@ import {
   toAuthorizationServerMetadata,
   toOpenIdConfiguration,
 } from '#lib/oauth/metadata-documents.ts';
+import { offeredGrants } from '#lib/registration/registration-policy.ts';
 import { allowCrossOrigin, crossOriginHeaders } from './answer.ts';
+import { deviceAuthorizationPath } from './device-authorization.ts';
 import type { Register } from './endpoint.ts';
 import { jwksPath } from './jwks.ts';
-import { offeredGrants } from './token.ts';
 
 /**
  * Discovery (RFC 8414, OpenID Connect Discovery 1.0 §3): what works here and nothing else. Every other well-known
@@ -24,8 +25,9 @@ export const registerMetadata: Register = (app, gate) => {
       revocation: `${issuer}/revoke`,
       introspection: `${issuer}/introspect`,
       pushedAuthorizationRequest: `${issuer}/par`,
+      ...(gate.site.deviceGrant ? { deviceAuthorization: `${issuer}${deviceAuthorizationPath}` } : {}),
     },
-    grantTypes: offeredGrants,
+    grantTypes: offeredGrants(gate.site),
     authMethods: ['none', 'client_secret_basic', 'client_secret_post', 'private_key_jwt'],
     clientIdMetadataDocuments: true,
   } as const;

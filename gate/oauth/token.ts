@@ -2,21 +2,16 @@ import { exchange, refuseMalformed } from '#lib/credentials/exchange.ts';
 import type { TokenAnswer } from '#lib/credentials/grant-outcome.ts';
 import type { TokenRefusal } from '#lib/credentials/refusal.ts';
 import { readClientAuthentication, toClientAuthenticationError } from '#lib/oauth/client-authentication.ts';
-import type { GrantType } from '#lib/oauth/client-metadata.ts';
+import { deviceCodeGrant } from '#lib/oauth/device-grant.ts';
 import { type OAuthErrorAnswer, oauthError } from '#lib/oauth/oauth-error.ts';
 import type { Parameters } from '#lib/oauth/parameters.ts';
 import { MAX_TOKEN_REQUEST_BYTES, parseTokenRequest, readFormRequest } from '#lib/oauth/token-request.ts';
 import type { Result } from '#lib/platform/result.ts';
+import { redeemDeviceCode } from '#lib/registration/redeem-device-code.ts';
+import { offeredGrants } from '#lib/registration/registration-policy.ts';
 import { ctxOf, type Gate } from '../context.ts';
 import { toErrorAnswer } from './answer.ts';
 import type { MachineEndpoint, MachineRequest } from './machine.ts';
-
-/** The grants this server implements, and publishes. */
-export const offeredGrants = [
-  'authorization_code',
-  'refresh_token',
-  'client_credentials',
-] as const satisfies readonly GrantType[];
 
 const tokenHeaders = {
   'content-type': 'application/json',
@@ -26,19 +21,23 @@ const tokenHeaders = {
 
 /** The token endpoint (RFC 6749 §3.2). No cookie is read, nothing is cached, any origin may ask. */
 export function tokenEndpoint(gate: Gate): MachineEndpoint {
+  const offered = offeredGrants(gate.site);
   return formEndpoint('/token', async (asked) => {
     const form = readForm(asked);
     if (!form.ok) return toErrorAnswer(form.error);
     const presented = readClientAuthentication(asked.header('authorization'), form.value);
     if (!presented.ok) return toErrorAnswer(toClientAuthenticationError(presented.error));
-    const request = parseTokenRequest(form.value, offeredGrants);
+    const request = parseTokenRequest(form.value, offered);
     const ctx = ctxOf(gate, asked.caller);
     if (!request.ok) {
       // Who asks comes before what is asked: a client nobody knows hears that first, so that it registers again.
       const unknown = await refuseMalformed(ctx, presented.value);
       return toErrorAnswer(unknown ? toOAuthError(unknown) : request.error);
     }
-    const outcome = await exchange(ctx, presented.value, request.value);
+    const outcome =
+      request.value.grantType === deviceCodeGrant
+        ? await redeemDeviceCode(ctx, presented.value, request.value)
+        : await exchange(ctx, presented.value, request.value);
     if (!outcome.ok) return toErrorAnswer(toOAuthError(outcome.error));
     return {
       status: 200,

@@ -79,6 +79,20 @@ export async function findTokenHolder(ctx: Ctx, token: string): Promise<PersonAc
   return { ...toActor(row), via: 'token', sessionId: null, authnAt: null };
 }
 
+/** Whether somebody who is not here may act in a role at this moment, for what they began and others finish. */
+export async function holdsRole(
+  ctx: Pick<Ctx, 'db' | 'clock'>,
+  personId: string,
+  role: Role,
+): Promise<boolean> {
+  const { rows } = await ctx.db.hot.query<{ roles: Role[] }>({
+    name: 'access_roles_now',
+    text: `SELECT ${rolesNow} FROM person p WHERE p.id = $1 AND p.state = 'active'`,
+    values: [personId, ctx.clock.now()],
+  });
+  return rows[0]?.roles.includes(role) ?? false;
+}
+
 /** Notes that somebody was seen. A database that takes no writes (full, read-only) can still be read by whom it knows. */
 async function touch(ctx: Ctx, statement: { name: string; text: string; values: unknown[] }): Promise<void> {
   try {

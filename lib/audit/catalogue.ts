@@ -61,6 +61,18 @@ export const eventCatalogue = {
     says: 'A token was minted for its owner to carry',
   },
   'decision.deny': { version: 1, subject: 'decision', says: 'A policy decision refused something' },
+  'device.ask': { version: 1, subject: 'device request', says: 'A device asked for a code to sign in by' },
+  'device.end': {
+    version: 1,
+    subject: 'device request',
+    says: 'A sign-in by code ended: another number was picked than the device shows',
+  },
+  'device.match': {
+    version: 1,
+    subject: 'device request',
+    says: 'Somebody picked the number their device shows',
+  },
+  'device.open': { version: 1, subject: 'device request', says: 'Somebody typed the code of a device' },
   'family.end': { version: 1, subject: 'refresh family', says: 'A sign-in and its tokens ended' },
   'family.replay': { version: 1, subject: 'refresh family', says: 'A refresh token was presented again' },
   'group.change': { version: 1, subject: 'group', says: 'A group changed' },

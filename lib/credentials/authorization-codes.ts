@@ -19,6 +19,8 @@ export type CodeTransaction = {
   codeChallenge: string;
   resource: string;
   address?: string | null;
+  /** Of a device that asks for the code itself; then no browser carries it. */
+  deviceAddress?: string | null;
 };
 
 /**
@@ -49,7 +51,7 @@ export async function prepareCode(
       redirectUri: transaction.redirectUri,
       codeChallenge: transaction.codeChallenge,
       resource: transaction.resource,
-      browserAddress: transaction.address ?? null,
+      browserAddress: transaction.deviceAddress ?? transaction.address ?? null,
       createdAt: now,
       expiresAt: addSeconds(now, preparedLifetimeSeconds),
     },
@@ -94,7 +96,8 @@ export async function deliverCode(
   return { code: codeOf(ctx, transactionId), expiresAt };
 }
 
-function codeOf(ctx: Pick<Ctx, 'vault'>, transactionId: string): string {
+/** The code of a transaction, delivered or not: what a device that waits for it is redeemed with. */
+export function codeOf(ctx: Pick<Ctx, 'vault'>, transactionId: string): string {
   if (!ctx.vault) throw new Unavailable('Only the gate can issue a code.');
   return `csc_${hmac(ctx.vault.deriveKey('authorization code v1'), transactionId)}`;
 }

@@ -1,6 +1,7 @@
 import { insertEvents, toEventRow } from '#lib/audit/record.ts';
 import { noteAnonymousRefusal } from '#lib/audit/refusals.ts';
 import type { PresentedClient } from '#lib/oauth/client-authentication.ts';
+import type { deviceCodeGrant } from '#lib/oauth/device-grant.ts';
 import type { TokenRequest } from '#lib/oauth/token-request.ts';
 import type { Ctx } from '#lib/platform/ctx.ts';
 import { DomainError } from '#lib/platform/errors.ts';
@@ -20,7 +21,25 @@ import { recallStanding } from './standing.ts';
 export async function exchange(
   ctx: Ctx,
   presented: PresentedClient,
-  request: TokenRequest,
+  request: ExchangeRequest,
+): Promise<Result<TokenAnswer, TokenRefusal>> {
+  return answerGrant(ctx, presented, request.grantType, (asClient, clientId) =>
+    grant(asClient, clientId, presented, request),
+  );
+}
+
+/** Every token request but a device's poll, which goes through what that device was claimed for. */
+export type ExchangeRequest = Exclude<TokenRequest, { grantType: typeof deviceCodeGrant }>;
+
+/** Not a refusal: nothing is decided yet, and the device asks again (RFC 8628 §3.5). */
+const keepAsking: ReadonlySet<string> = new Set(['authorization_pending', 'slow_down']);
+
+/** One grant for the client that asks, acting as that client; what is refused is recorded as it deserves. */
+export async function answerGrant(
+  ctx: Ctx,
+  presented: PresentedClient,
+  grantType: string,
+  grant: (ctx: Ctx, clientId: string) => Promise<GrantOutcome>,
 ): Promise<Result<TokenAnswer, TokenRefusal>> {
   const clientId = presentedClientId(presented);
   if (clientId === null) {
@@ -31,13 +50,13 @@ export async function exchange(
   }
   let outcome: GrantOutcome;
   try {
-    outcome = await grant({ ...ctx, actor: { kind: 'client', clientId } }, clientId, presented, request);
+    outcome = await grant({ ...ctx, actor: { kind: 'client', clientId } }, clientId);
   } catch (error) {
     if (!(error instanceof DomainError) || error.code !== 'unavailable') throw error;
     return err(refusal('temporarily_unavailable', 'unavailable', error.message, { retryAfterSeconds: 2 }));
   }
-  if (outcome.ok) return outcome;
-  await recordTokenRefusal(ctx, request.grantType, outcome.error);
+  if (outcome.ok || keepAsking.has(outcome.error.code)) return outcome;
+  await recordTokenRefusal(ctx, grantType, outcome.error);
   return outcome;
 }
 
@@ -57,7 +76,7 @@ function grant(
   ctx: Ctx,
   clientId: string,
   presented: PresentedClient,
-  request: TokenRequest,
+  request: ExchangeRequest,
 ): Promise<GrantOutcome> {
   switch (request.grantType) {
     case 'authorization_code':

@@ -34,7 +34,7 @@ export type MintOrder = {
   tools: readonly string[];
   subject: string;
   familyId: string | null;
-  grantKind: 'authorization_code' | 'refresh_token' | 'client_credentials' | 'reveal';
+  grantKind: 'authorization_code' | 'device_code' | 'refresh_token' | 'client_credentials' | 'reveal';
   spend: Spend;
   parentIds?: readonly string[];
 };

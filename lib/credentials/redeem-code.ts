@@ -1,5 +1,6 @@
 import { insertEvents, toEventRow } from '#lib/audit/record.ts';
 import type { PresentedClient } from '#lib/oauth/client-authentication.ts';
+import { deviceRedirectUri } from '#lib/oauth/device-grant.ts';
 import { matchesCodeChallenge } from '#lib/oauth/pkce.ts';
 import { findResource } from '#lib/oauth/resource.ts';
 import type { TokenRequest } from '#lib/oauth/token-request.ts';
@@ -41,6 +42,11 @@ const readCodeSql = {
     FROM authorization_code WHERE code_digest = $1`,
 };
 
+type CodeRequest = Extract<TokenRequest, { grantType: 'authorization_code' }>;
+
+/** A device's poll redeems a code too, which nobody has carried anywhere; its assertion was spent on finding it. */
+type RedeemOptions = { grantKind: 'authorization_code' | 'device_code'; isAssertionSpent: boolean };
+
 /**
  * The authorization code grant (RFC 6749 §4.1.3, RFC 7636 §4.6, RFC 8707 §2.2). A code works once, within sixty
  * seconds of its delivery, for the client, redirect URI, resource and PKCE verifier it was issued for. Presented
@@ -52,7 +58,8 @@ export async function redeemCode(
   ctx: Ctx,
   clientId: string,
   presented: PresentedClient,
-  request: Extract<TokenRequest, { grantType: 'authorization_code' }>,
+  request: CodeRequest,
+  options: RedeemOptions = { grantKind: 'authorization_code', isAssertionSpent: false },
 ): Promise<GrantOutcome> {
   const codeDigest = sha256(request.code);
   for (let attempt = 1; attempt <= 3; attempt++) {
@@ -60,7 +67,7 @@ export async function redeemCode(
     const code = rows[0]?.client_id === clientId ? rows[0] : null;
     const holder = await recogniseHolder(ctx, clientId, presented, {
       held: code,
-      isFirstAttempt: attempt === 1,
+      isFirstAttempt: attempt === 1 && !options.isAssertionSpent,
     });
     if (!holder.ok) return holder;
     const { known, party } = holder.value;
@@ -100,7 +107,7 @@ export async function redeemCode(
       tools: toolsFor(known, binding).map((tool) => tool.name),
       subject: verdict.agent.ownerId,
       familyId: newId('family'),
-      grantKind: 'authorization_code',
+      grantKind: options.grantKind,
       spend: {
         kind: 'code',
         codeDigest,
@@ -144,10 +151,7 @@ const replayedCode = refusal(
 );
 const lateCode = refusal('invalid_grant', 'code expired', 'This code has expired. Start the sign-in again.');
 
-function checkBound(
-  code: CodeRow,
-  request: Extract<TokenRequest, { grantType: 'authorization_code' }>,
-): Result<null, TokenRefusal> {
+function checkBound(code: CodeRow, request: CodeRequest): Result<null, TokenRefusal> {
   if (request.redirectUri === null) {
     return err(
       refusal(
@@ -183,7 +187,9 @@ function checkAddress(ctx: Ctx, code: CodeRow): Result<null, TokenRefusal> {
     refusal(
       'access_denied',
       'other address',
-      'The code came to a browser in one network and is redeemed from another. Start the sign-in where the client runs.',
+      redirect === deviceRedirectUri
+        ? 'The code was asked for in one network and is redeemed from another. Start the sign-in again.'
+        : 'The code came to a browser in one network and is redeemed from another. Start the sign-in where the client runs.',
     ),
   );
 }

@@ -8,6 +8,7 @@ const labels: Record<string, string> = {
   'registered from': 'Registered from',
   'opened from': 'Sign-in opened from',
   'claimed from': 'Claimed from',
+  device: 'Device asks from',
   'network agreement': 'Addresses',
   'metadata document': 'Published by',
   redirect: 'Sends the code to',
@@ -45,6 +46,7 @@ export function describeFact(fact: { kind: string; status: string; value: unknow
     case 'registered from':
     case 'opened from':
     case 'claimed from':
+    case 'device':
       return plain(`${text('address')} (${text('network')})`);
     case 'network agreement':
       return plain(

@@ -18,6 +18,7 @@ const input: DossierInput = {
     keyThumbprints: [],
   },
   redirectUri: 'http://127.0.0.1:4000/callback',
+  device: null,
   opened: { at: now, address: '10.0.0.5', userAgent: null },
   claimed: { address: '10.0.0.5', userAgent: 'Browser' },
   otherOwner: false,

@@ -1,3 +1,4 @@
+import { deviceRedirectUri } from '#lib/oauth/device-grant.ts';
 import { isInRanges, loopbackRanges, normalizeAddress, sourcePrefix } from '#lib/platform/address.ts';
 import { assessText } from '#lib/platform/text.ts';
 import type { EvidenceFact, EvidenceStatus, EvidenceValue } from './fact.ts';
@@ -23,6 +24,8 @@ export type DossierInput = {
   redirectUri: string | null;
   /** The browser at the authorization endpoint, where no cookie is read; null when there was none. */
   opened: { at: Date; address: string | null; userAgent: string | null } | null;
+  /** The device that shows a code and waits for tokens (RFC 8628 §3.1); null for a sign-in in a browser. */
+  device: { at: Date; address: string | null; userAgent: string | null } | null;
   /** The signed-in browser. */
   claimed: { address: string | null; userAgent: string | null };
   /** Somebody else already holds an instance of this very client. */
@@ -94,6 +97,15 @@ export function buildDossier(input: DossierInput): EvidenceFact[] {
       { address: input.opened.address, network: networkName(input.opened.address) },
       'Address of the browser that opened the sign-in.',
       input.opened.at,
+    );
+  }
+  if (input.device?.address) {
+    add(
+      'device',
+      'observed',
+      { address: input.device.address, network: networkName(input.device.address) },
+      'Address of the device that showed the code. The tokens go to it, wherever it is.',
+      input.device.at,
     );
   }
   if (input.claimed.address) {
@@ -173,9 +185,12 @@ type Add = (
  * registers from its vendor's servers, so there only the two browser addresses have to agree.
  */
 function addNetworkAgreement(input: DossierInput, add: Add): void {
-  const local = input.client.redirectUris.some((uri) => describeRedirect(uri).place !== 'website');
+  const local =
+    input.device !== null ||
+    input.client.redirectUris.some((uri) => describeRedirect(uri).place !== 'website');
   const places = [
     ['registered', local ? (input.client.registration?.address ?? null) : null],
+    ['device', input.device?.address ?? null],
     ['opened', input.opened?.address ?? null],
     ['claimed', input.claimed.address],
   ] as const;
@@ -197,7 +212,9 @@ function addNetworkAgreement(input: DossierInput, add: Add): void {
     value,
     sameNetwork
       ? 'Different addresses of one network.'
-      : 'The client, the browser that opened the sign-in and the signed-in browser are not in one place. Somebody may have been sent another person’s link.',
+      : input.device
+        ? 'The device that gets the tokens and the signed-in browser are not in one place. Somebody may have been given another person’s code.'
+        : 'The client, the browser that opened the sign-in and the signed-in browser are not in one place. Somebody may have been sent another person’s link.',
   );
 }
 
@@ -238,10 +255,11 @@ function addNameFindings(name: string, add: Add): void {
     add('name text', 'contradicted', { findings: odd }, 'The name holds what no plain name needs.');
 }
 
-export type RedirectPlace = 'website' | 'this computer' | 'app';
+export type RedirectPlace = 'website' | 'this computer' | 'app' | 'device';
 
 /** Where a redirect URI leads, in a reviewer's terms. */
 export function describeRedirect(uri: string): { place: RedirectPlace; host: string } {
+  if (uri === deviceRedirectUri) return { place: 'device', host: '' };
   const url = URL.parse(uri);
   if (url?.protocol === 'https:') return { place: 'website', host: url.host };
   if (url?.protocol === 'http:') return { place: 'this computer', host: url.hostname };
@@ -253,6 +271,7 @@ const redirectMeaning: Record<RedirectPlace, string> = {
   'this computer':
     'Loopback: any program on the owner’s computer can listen there, whichever name it gives itself.',
   app: 'App scheme: any program on the owner’s computer can register it.',
+  device: 'No address: the device that shows the code asks for the tokens itself.',
 };
 
 function redirectsElsewhere(client: DossierInput['client'], host: string): string[] {

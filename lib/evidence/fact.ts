@@ -9,6 +9,7 @@ export type EvidenceKind =
   | 'registered from'
   | 'opened from'
   | 'claimed from'
+  | 'device'
   | 'network agreement'
   | 'metadata document'
   | 'redirect'

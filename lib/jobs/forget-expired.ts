@@ -3,6 +3,8 @@ import type { Ctx } from '#lib/platform/ctx.ts';
 
 /** A repeated request is answered from its key for a day (the keys' promise in the REST documentation). */
 const idempotencyKeySeconds = 24 * 3600;
+/** What a device asked for stays for a day after its end, for whoever looks why it did not work. */
+const deviceRequestSeconds = 24 * 3600;
 /** A budget that nobody drew on for a day is full again, so its row says nothing. */
 const rateBucketSeconds = 24 * 3600;
 /**
@@ -13,7 +15,7 @@ const assertionGraceSeconds = 3600 + 2 * clockSkewSeconds;
 
 /**
  * Removes rows that only ever protected against repetition and whose time is over: used assertions, sign-in
- * hand-offs, idempotency keys, idle budgets. Nothing with history is among them.
+ * hand-offs, idempotency keys, codes of devices, idle budgets. Nothing with history is among them.
  */
 export async function forgetExpired(ctx: Ctx): Promise<void> {
   const now = ctx.clock.now();
@@ -23,6 +25,9 @@ export async function forgetExpired(ctx: Ctx): Promise<void> {
   await ctx.db.prisma.signInHandoff.deleteMany({ where: { expiresAt: { lt: now } } });
   await ctx.db.prisma.idempotencyKey.deleteMany({
     where: { createdAt: { lt: addSeconds(now, -idempotencyKeySeconds) } },
+  });
+  await ctx.db.prisma.deviceRequest.deleteMany({
+    where: { expiresAt: { lt: addSeconds(now, -deviceRequestSeconds) } },
   });
   await ctx.db.prisma.rateBucket.deleteMany({
     where: { updatedAt: { lt: addSeconds(now, -rateBucketSeconds) } },

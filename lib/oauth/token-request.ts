@@ -1,4 +1,5 @@
 import type { GrantType } from '#lib/oauth/client-metadata.ts';
+import { deviceCodeGrant } from '#lib/oauth/device-grant.ts';
 import { type OAuthErrorAnswer, oauthError } from '#lib/oauth/oauth-error.ts';
 import {
   describeParametersReason,
@@ -27,7 +28,8 @@ export type TokenRequest =
       scope: RequestedScope | null;
       resource: string | null;
     }
-  | { grantType: 'client_credentials'; scope: RequestedScope; resource: string | null };
+  | { grantType: 'client_credentials'; scope: RequestedScope; resource: string | null }
+  | { grantType: typeof deviceCodeGrant; deviceCode: string; resource: string | null };
 
 /** Largest body of a token, revocation or introspection request; an assertion takes most of it. */
 export const MAX_TOKEN_REQUEST_BYTES = 16_384;
@@ -122,6 +124,15 @@ export function parseTokenRequest(
         scope: scope === undefined ? null : readRequestedScope(scope),
         resource,
       });
+    }
+    case deviceCodeGrant: {
+      const deviceCode = form.get('device_code');
+      if (deviceCode === undefined) return refuse('device_code is missing');
+      // Ours have the form of a verifier; anything else is worth no look-up.
+      if (!isCodeVerifier(deviceCode)) {
+        return err(oauthError('invalid_grant', 'the device code is not valid'));
+      }
+      return ok({ grantType: deviceCodeGrant, deviceCode, resource });
     }
     case 'client_credentials':
       return ok({ grantType, scope: readRequestedScope(form.get('scope')), resource });

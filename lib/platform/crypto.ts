@@ -7,6 +7,7 @@ import {
   hash,
   hkdfSync,
   randomBytes,
+  randomInt,
   timingSafeEqual,
 } from 'node:crypto';
 import { promisify } from 'node:util';
@@ -45,6 +46,11 @@ export function matchesDigest(value: string, digest: string): boolean {
 /** `count` random bytes. */
 export function newRandomBytes(count: number): Buffer {
   return randomBytes(count);
+}
+
+/** A random whole number from 0 up to, and without, `limit`. */
+export function randomBelow(limit: number): number {
+  return randomInt(limit);
 }
 
 /** `bytes` of randomness as base64url; 32 bytes (256 bits) unless told otherwise. */

@@ -29,6 +29,8 @@ export type Site = {
   readonly demo: boolean;
   /** Development only, announced at start: client metadata documents may live on loopback over http. */
   readonly loopbackDocuments?: boolean;
+  /** Whether clients may be registered for the device grant (RFC 8628), and devices ask for codes. */
+  readonly deviceGrant?: boolean;
   /** Where people may sign in beside local accounts. */
   readonly identityProvider?: IdentityProvider | null;
 };

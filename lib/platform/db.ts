@@ -41,6 +41,7 @@ export const withoutSecrets = {
   webhook: { secretSealed: true },
   credential: { tokenDigest: true },
   resourceToken: { tokenDigest: true },
+  deviceRequest: { codeChallenge: true, userCodeDigest: true, number: true },
 } as const;
 
 export function openDb(url: string, sizes: PoolSizes, options: { omitSecrets?: boolean } = {}): Db {

@@ -33,6 +33,7 @@ export type Config = {
   sessionSecret: string | null;
   /** Networks (CIDR) anonymous registration is taken from while no registration source is approved. */
   registrationNetworks: readonly string[];
+  deviceGrant: boolean;
   /** Registrations a minute from one network and from all together, after a burst of twice as many. */
   registrationsPerSource: number;
   registrationsPerMinute: number;
@@ -161,6 +162,9 @@ export const configSchema = z.object({
   COUNTERSIGN_REGISTRATIONS_PER_MINUTE: budget(240).describe('Registrations a minute in all.'),
   COUNTERSIGN_UNCLAIMED_PER_SOURCE: budget(200).describe('Unclaimed clients kept from one network.'),
   COUNTERSIGN_UNCLAIMED_CLIENTS: budget(2_000).describe('Unclaimed clients kept in all.'),
+  COUNTERSIGN_DEVICE_GRANT: flag
+    .default(false)
+    .describe('Sign-in by code for clients without a browser (RFC 8628).'),
   COUNTERSIGN_TRUSTED_PROXIES: networks
     .default([])
     .describe('Networks of reverse proxies whose X-Forwarded-For is believed.'),
@@ -321,6 +325,7 @@ export function parseConfig(
     registrationsPerMinute: values.COUNTERSIGN_REGISTRATIONS_PER_MINUTE,
     unclaimedPerSource: values.COUNTERSIGN_UNCLAIMED_PER_SOURCE,
     unclaimedClients: values.COUNTERSIGN_UNCLAIMED_CLIENTS,
+    deviceGrant: values.COUNTERSIGN_DEVICE_GRANT,
     trustedProxies: values.COUNTERSIGN_TRUSTED_PROXIES,
     allowLoopbackMetadata: values.COUNTERSIGN_ALLOW_LOOPBACK_METADATA,
     examplePort:
@@ -458,6 +463,7 @@ export type ConsoleEnvironment = {
   consoleOrigin: string;
   environment: Config['environment'];
   demo: boolean;
+  deviceGrant: boolean;
   identityProvider: IdentityProvider | null;
 };
 
@@ -471,6 +477,7 @@ export function toConsoleEnvironment(given: ConsoleEnvironment): Record<string, 
     COUNTERSIGN_CONSOLE_ORIGIN: given.consoleOrigin,
     COUNTERSIGN_ENVIRONMENT: given.environment,
     COUNTERSIGN_DEMO: given.demo ? '1' : '0',
+    COUNTERSIGN_DEVICE_GRANT: given.deviceGrant ? '1' : '0',
     COUNTERSIGN_OIDC_PROVIDER: given.identityProvider ? JSON.stringify(given.identityProvider) : '',
   };
 }
@@ -489,6 +496,7 @@ export function readConsoleEnvironment(): ConsoleEnvironment {
     consoleOrigin: process.env.COUNTERSIGN_CONSOLE_ORIGIN ?? '',
     environment: environment === 'staging' || environment === 'sandbox' ? environment : 'production',
     demo: process.env.COUNTERSIGN_DEMO === '1',
+    deviceGrant: process.env.COUNTERSIGN_DEVICE_GRANT === '1',
     identityProvider: process.env.COUNTERSIGN_OIDC_PROVIDER
       ? (JSON.parse(process.env.COUNTERSIGN_OIDC_PROVIDER) as IdentityProvider)
       : null,
@@ -546,6 +554,7 @@ export function describeConfig(config: Config): string[] {
     `database          ${config.databaseUrl ? 'external (DATABASE_URL)' : 'embedded PostgreSQL'}`,
     `registration from ${config.registrationNetworks.join(', ') || 'nowhere'}`,
   ];
+  if (config.deviceGrant) lines.push('sign-in by code   on (COUNTERSIGN_DEVICE_GRANT)');
   if (config.trustedProxies.length > 0) lines.push(`trusted proxies   ${config.trustedProxies.join(', ')}`);
   if (config.smtpUrl)
     lines.push(`mail              ${new URL(config.smtpUrl).host}, from ${config.mailFrom}`);

@@ -7,6 +7,7 @@ const prefixes = {
   client: 'client',
   comment: 'cmt',
   credential: 'crd',
+  deviceRequest: 'dev',
   event: 'evt',
   evidence: 'evd',
   family: 'fam',

@@ -9,6 +9,7 @@ export function siteOf(config: Config): Site {
     environment: config.environment,
     demo: config.demo,
     loopbackDocuments: config.allowLoopbackMetadata,
+    deviceGrant: config.deviceGrant,
     identityProvider: config.identityProvider,
   };
 }

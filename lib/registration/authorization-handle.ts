@@ -1,3 +1,4 @@
+import { addSeconds } from '#lib/platform/clock.ts';
 import { equalInConstantTime, hmac, randomToken, sha256, type Vault } from '#lib/platform/crypto.ts';
 import { Invalid } from '#lib/platform/errors.ts';
 
@@ -18,6 +19,17 @@ export type AuthorizationHandle = {
   firstSeenAt: Date;
   issuedAt: Date;
   address: string | null;
+  /** For a sign-in by code (RFC 8628): the device that waits, and the session that typed its code and may claim it. */
+  device: HandleDevice | null;
+};
+
+export type HandleDevice = {
+  id: string;
+  address: string | null;
+  userAgent: string | null;
+  askedAt: Date;
+  expiresAt: Date;
+  sessionId: string;
 };
 
 /** How long a handle can be claimed, in seconds: time to sign in and fill the form, and no standing invitation. */
@@ -29,19 +41,27 @@ export const clientPatienceSeconds = 300;
 
 const sealedAs = 'authorization handle v1';
 
+/** As it travels: JSON turns the instants within `device` into text. */
+type Sealed = Omit<AuthorizationHandle, 'firstSeenAt' | 'issuedAt'> & {
+  t0: number;
+  at: number;
+  nonce: string;
+};
+
 export function sealHandle(vault: Vault, handle: AuthorizationHandle): string {
   const { firstSeenAt, issuedAt, ...rest } = handle;
-  const payload = { ...rest, t0: firstSeenAt.getTime(), at: issuedAt.getTime(), nonce: randomToken(9) };
+  const payload: Sealed = {
+    ...rest,
+    t0: firstSeenAt.getTime(),
+    at: issuedAt.getTime(),
+    nonce: randomToken(9),
+  };
   return vault.seal(JSON.stringify(payload), sealedAs);
 }
 
 /** The handle inside. Throws `Invalid` when it is not ours, was altered, or is too old. */
 export function openSealedHandle(vault: Vault, sealed: string, now: Date): AuthorizationHandle {
-  let payload: Omit<AuthorizationHandle, 'firstSeenAt' | 'issuedAt'> & {
-    t0: number;
-    at: number;
-    nonce: string;
-  };
+  let payload: Sealed;
   try {
     payload = JSON.parse(vault.open(sealed, sealedAs));
   } catch {
@@ -49,7 +69,7 @@ export function openSealedHandle(vault: Vault, sealed: string, now: Date): Autho
       reason: 'handle invalid',
     });
   }
-  const { t0, at, nonce: _nonce, ...rest } = payload;
+  const { t0, at, nonce: _nonce, device, ...rest } = payload;
   if (now.getTime() - at > handleLifetimeSeconds * 1000 || now.getTime() < at - 60_000) {
     throw new Invalid(
       'This sign-in link is older than ten minutes. Start the sign-in again from your client.',
@@ -58,12 +78,36 @@ export function openSealedHandle(vault: Vault, sealed: string, now: Date): Autho
       },
     );
   }
-  return { ...rest, firstSeenAt: new Date(t0), issuedAt: new Date(at) };
+  return {
+    ...rest,
+    firstSeenAt: new Date(t0),
+    issuedAt: new Date(at),
+    device: device && {
+      ...device,
+      askedAt: new Date(device.askedAt),
+      expiresAt: new Date(device.expiresAt),
+    },
+  };
 }
 
-/** Stored with the transaction a handle became: one transaction a handle. */
-export function handleDigest(sealed: string): string {
+function handleDigest(sealed: string): string {
   return sha256(`authorization handle ${sealed}`);
+}
+
+/** Stored with the transaction a handle became: one transaction a handle, and one a device however often it is opened. */
+export function transactionDigest(sealed: string, handle: AuthorizationHandle): string {
+  return handle.device ? deviceTransactionDigest(handle.device.id) : handleDigest(sealed);
+}
+
+export function deviceTransactionDigest(deviceRequestId: string): string {
+  return sha256(`device request ${deviceRequestId}`);
+}
+
+/** Until when a wait for this sign-in makes sense: a little before its client stops listening, or its device asking. */
+export function waitEndsAt(handle: AuthorizationHandle): Date {
+  return handle.device
+    ? addSeconds(handle.device.expiresAt, waitSeconds - clientPatienceSeconds)
+    : addSeconds(handle.firstSeenAt, waitSeconds);
 }
 
 /**

@@ -59,6 +59,7 @@ export async function beginAuthorization(
     firstSeenAt: firstSeenAt(client, sha256(`${client.id} ${redirectUri} ${codeChallenge} ${state}`), now),
     issuedAt: now,
     address: ctx.address,
+    device: null,
   });
   return { kind: 'continue', location: consoleUrl(ctx.site, `/claim?handle=${sealed}`) };
 }

@@ -6,7 +6,7 @@ import type { Ctx } from '#lib/platform/ctx.ts';
 import { isUniqueViolation, notifyChange, type Prisma, type Tx } from '#lib/platform/db.ts';
 import { Conflict } from '#lib/platform/errors.ts';
 import { newId } from '#lib/platform/ids.ts';
-import { waitSeconds } from './authorization-handle.ts';
+import { waitEndsAt } from './authorization-handle.ts';
 import type { KnownClient } from './known-client.ts';
 import { type PreparedClaim, reviewedDigestOf } from './prepare-claim.ts';
 import { quarantineSeconds } from './quarantine.ts';
@@ -116,7 +116,8 @@ export async function createTransaction(
       address: ctx.address,
       userAgent: ctx.userAgent?.slice(0, 500) ?? null,
       createdAt: ctx.clock.now(),
-      deadlineAt: addSeconds(from.handle.firstSeenAt, waitSeconds),
+      deadlineAt: waitEndsAt(from.handle),
+      deviceAddress: from.handle.device?.address ?? null,
     },
   });
 }

@@ -6,8 +6,9 @@ import type { Ctx } from '#lib/platform/ctx.ts';
 import { isUniqueViolation, withTransaction } from '#lib/platform/db.ts';
 import { Conflict, Invalid } from '#lib/platform/errors.ts';
 import { newId } from '#lib/platform/ids.ts';
-import { handleDigest } from './authorization-handle.ts';
+import { transactionDigest } from './authorization-handle.ts';
 import { createTransaction } from './claim-client.ts';
+import { requireKnownDevice } from './device-place.ts';
 import { claimHandleInput, openClaim } from './prepare-claim.ts';
 
 export const continueApprovedInput = z.strictObject({
@@ -41,8 +42,9 @@ export async function continueApproved(
     });
   }
   const { instance, agent } = standing;
+  await requireKnownDevice(ctx, handle, instance.id);
   const transactionId = newId('transaction');
-  const digest = handleDigest(input.handle);
+  const digest = transactionDigest(input.handle, handle);
   return withTransaction(ctx, async (tx) => {
     const living = await tx.instance.findFirst({
       where: { id: instance.id, state: 'active', ownerId: person.personId, agentId: agent.id },
@@ -81,6 +83,7 @@ export async function continueApproved(
         codeChallenge: handle.codeChallenge,
         resource: server.resource,
         address: ctx.address,
+        deviceAddress: handle.device?.address ?? null,
       },
       living.agent,
       { parentIds: [parent] },

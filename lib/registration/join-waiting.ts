@@ -5,8 +5,9 @@ import type { Ctx } from '#lib/platform/ctx.ts';
 import { isUniqueViolation, withTransaction } from '#lib/platform/db.ts';
 import { Conflict, Invalid } from '#lib/platform/errors.ts';
 import { newId } from '#lib/platform/ids.ts';
-import { handleDigest } from './authorization-handle.ts';
+import { transactionDigest } from './authorization-handle.ts';
 import { createTransaction } from './claim-client.ts';
+import { requireKnownDevice } from './device-place.ts';
 import { claimHandleInput, openClaim } from './prepare-claim.ts';
 
 export const joinWaitingInput = z.strictObject(claimHandleInput);
@@ -34,8 +35,9 @@ export async function joinWaiting(
       standing: standing.standing,
     });
   }
+  await requireKnownDevice(ctx, handle, instance.id);
   const transactionId = newId('transaction');
-  const digest = handleDigest(input.handle);
+  const digest = transactionDigest(input.handle, handle);
   return withTransaction(ctx, async (tx) => {
     const waiting = await tx.registrationRequest.findFirst({
       where: { id: request.id, state: { in: ['submitted', 'changes requested'] } },

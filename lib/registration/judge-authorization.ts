@@ -67,8 +67,8 @@ export async function judgeAuthorization(
   return ok({ client, request: checked.value, resource });
 }
 
-/** RFC 8707 §2. */
-async function chooseResource(ctx: Ctx, requested: string | null): Promise<string | null | 'unknown'> {
+/** The canonical resource asked for (RFC 8707 §2): null when none was and there is a choice. */
+export async function chooseResource(ctx: Ctx, requested: string | null): Promise<string | null | 'unknown'> {
   const servers = await ctx.db.prisma.mcpServer.findMany({
     where: { state: 'active' },
     select: { resource: true },

@@ -1,18 +1,19 @@
 import { z } from 'zod';
 import { hasRole, requireSession } from '#lib/access/require.ts';
-import { describeRedirect } from '#lib/evidence/dossier.ts';
+import { describeRedirect, type RedirectPlace } from '#lib/evidence/dossier.ts';
 import { sortFacts } from '#lib/evidence/fact.ts';
 import { readRequestedScope } from '#lib/oauth/scope.ts';
 import { addSeconds } from '#lib/platform/clock.ts';
 import type { Ctx } from '#lib/platform/ctx.ts';
 import {
   claimKeyOf,
-  handleDigest,
   handleLifetimeSeconds,
   openSealedHandle,
-  waitSeconds,
+  transactionDigest,
+  waitEndsAt,
 } from './authorization-handle.ts';
 import { decisionReason } from './decision-reason.ts';
+import { type DevicePlace, devicePlace } from './device-place.ts';
 import { noteDocumentVersion } from './document-versions.ts';
 import type { ClientKind } from './known-client.ts';
 import {
@@ -22,6 +23,7 @@ import {
   findClaimedClient,
   listBoundServers,
   readAmbient,
+  requireOwnDevice,
   requireVault,
   resolveServer,
   suggestName,
@@ -49,10 +51,12 @@ export type OpenedHandle = {
     name: string;
     redirectUri: string;
     redirectHost: string;
-    redirectPlace: 'website' | 'this computer' | 'app';
+    redirectPlace: RedirectPlace;
     registeredAt: string | null;
     suggestedName: string;
   };
+  /** For a sign-in by code: the device that gets the tokens, and whether it is where this browser is. */
+  device: { address: string | null; askedAt: string; place: DevicePlace } | null;
   server: ClaimServer | null;
   /** Where its client named no server and the agent has several: the one to go on to has to be chosen. */
   choices: ClaimServer[];
@@ -103,12 +107,13 @@ export async function openHandle(ctx: Ctx, input: z.output<typeof openHandleInpu
   const person = requireSession(ctx);
   const vault = requireVault(ctx);
   const handle = openSealedHandle(vault, input.handle, ctx.clock.now());
+  requireOwnDevice(handle, person.sessionId);
   const client = await findClaimedClient(ctx, handle);
   await noteDocumentVersion(ctx, client);
   const server = await resolveServer(ctx, handle, person.personId);
   const standing = await readStanding(ctx, client, person.personId, server);
   const transaction = await ctx.db.prisma.authorizationTransaction.findUnique({
-    where: { handleDigest: handleDigest(input.handle) },
+    where: { handleDigest: transactionDigest(input.handle, handle) },
     select: { id: true, sessionId: true },
   });
   const facts = await claimFacts(ctx, client, handle, standing);
@@ -124,6 +129,11 @@ export async function openHandle(ctx: Ctx, input: z.output<typeof openHandleInpu
       redirectPlace: place,
       registeredAt: client.registeredAt?.toISOString() ?? null,
       suggestedName: suggestName(client),
+    },
+    device: handle.device && {
+      address: handle.device.address,
+      askedAt: handle.device.askedAt.toISOString(),
+      place: devicePlace(handle.device.address, ctx.address),
     },
     server,
     choices: server ? [] : await listBoundServers(ctx, client.id, person.personId),
@@ -169,7 +179,7 @@ export async function openHandle(ctx: Ctx, input: z.output<typeof openHandleInpu
       establishedAt: establishedAt.toISOString(),
     })),
     ambient: await readAmbient(ctx, client),
-    deadlineAt: addSeconds(handle.firstSeenAt, waitSeconds).toISOString(),
+    deadlineAt: waitEndsAt(handle).toISOString(),
     handleExpiresAt: addSeconds(handle.issuedAt, handleLifetimeSeconds).toISOString(),
   };
 }

@@ -14,9 +14,9 @@ import { newId } from '#lib/platform/ids.ts';
 import { assessText } from '#lib/platform/text.ts';
 import {
   type AuthorizationHandle,
-  handleDigest,
   isClaimKey,
   openSealedHandle,
+  transactionDigest,
 } from './authorization-handle.ts';
 import { jwkThumbprint } from './jwk-thumbprint.ts';
 import { findClient, type KnownClient } from './known-client.ts';
@@ -105,7 +105,7 @@ export async function prepareClaim(
   return {
     person,
     handle,
-    handleDigest: handleDigest(input.handle),
+    handleDigest: transactionDigest(input.handle, handle),
     client,
     server,
     standing,
@@ -141,9 +141,19 @@ export async function openClaim(
       reason: 'claim key',
     });
   }
+  requireOwnDevice(handle, person.sessionId);
   const client = await findClaimedClient(ctx, handle);
   const server = await resolveServer(ctx, handle, person.personId, input.serverId);
   return { handle, client, server, standing: await readStanding(ctx, client, person.personId, server) };
+}
+
+/** A device is claimed in the session that typed its code and picked its number, and in no other. */
+export function requireOwnDevice(handle: AuthorizationHandle, sessionId: string): void {
+  if (handle.device && handle.device.sessionId !== sessionId) {
+    throw new Invalid('The code of this device was typed in another session. Start again on the device.', {
+      reason: 'other session',
+    });
+  }
 }
 
 /**
@@ -269,7 +279,11 @@ export async function claimFacts(
       keyThumbprints: thumbprintsOf(client),
     },
     redirectUri: handle?.redirectUri ?? null,
-    opened: handle ? { at: handle.issuedAt, address: handle.address, userAgent: null } : null,
+    opened:
+      handle && !handle.device ? { at: handle.issuedAt, address: handle.address, userAgent: null } : null,
+    device: handle?.device
+      ? { at: handle.device.askedAt, address: handle.device.address, userAgent: handle.device.userAgent }
+      : null,
     claimed: { address: ctx.address, userAgent: ctx.userAgent },
     otherOwner: standing.hasOtherOwner,
     earlierRefusals: await readEarlierRefusals(ctx, client),

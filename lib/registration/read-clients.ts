@@ -407,6 +407,7 @@ function unclaimedFacts(
       keyThumbprints: [],
     },
     redirectUri: null,
+    device: null,
     opened: null,
     claimed: { address: null, userAgent: null },
     otherOwner: false,

@@ -1,4 +1,5 @@
 import { requireSession } from '#lib/access/require.ts';
+import { deviceRedirectUri } from '#lib/oauth/device-grant.ts';
 import type { Ctx } from '#lib/platform/ctx.ts';
 import { NotFound } from '#lib/platform/errors.ts';
 import { decisionReason } from './decision-reason.ts';
@@ -10,7 +11,9 @@ export type WaitingRoom = {
   state: WaitingState;
   isClaimingSession: boolean;
   client: { id: string; name: string };
-  redirectUri: string;
+  /** Where the code goes; null when a device asks for itself. */
+  redirectUri: string | null;
+  device: { address: string | null } | null;
   server: { name: string; resource: string };
   agent: { id: string; name: string } | null;
   request: {
@@ -49,6 +52,7 @@ export async function readWaiting(ctx: Ctx, transactionId: string): Promise<Wait
       : null,
     prisma.mcpServer.findUnique({ where: { resource: transaction.resource }, select: { name: true } }),
   ]);
+  const isDevice = transaction.redirectUri === deviceRedirectUri;
   return {
     id: transaction.id,
     state: waitingState({
@@ -62,7 +66,8 @@ export async function readWaiting(ctx: Ctx, transactionId: string): Promise<Wait
     }),
     isClaimingSession: transaction.sessionId === person.sessionId,
     client: instance.client,
-    redirectUri: transaction.redirectUri,
+    redirectUri: isDevice ? null : transaction.redirectUri,
+    device: isDevice ? { address: transaction.deviceAddress } : null,
     server: { name: server?.name ?? transaction.resource, resource: transaction.resource },
     agent: instance.agent && { id: instance.agent.id, name: instance.agent.name },
     request: request && {

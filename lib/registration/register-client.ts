@@ -7,6 +7,7 @@ import {
   toRegisteredMetadata,
   toSoftwareFingerprint,
 } from '#lib/oauth/client-metadata.ts';
+import { deviceCodeGrant } from '#lib/oauth/device-grant.ts';
 import { digestOf } from '#lib/platform/canonical-json.ts';
 import { addSeconds } from '#lib/platform/clock.ts';
 import { randomToken, sha256 } from '#lib/platform/crypto.ts';
@@ -226,7 +227,10 @@ function toRows(
 
 /** A client that only proves itself by key or secret and needs no person is a service; any other is interactive. */
 export function classOf(metadata: Pick<ClientMetadata, 'grantTypes'>): string {
-  return metadata.grantTypes.includes('authorization_code') ? 'interactive' : 'headless service';
+  const needsPerson = metadata.grantTypes.some(
+    (grant) => grant === 'authorization_code' || grant === deviceCodeGrant,
+  );
+  return needsPerson ? 'interactive' : 'headless service';
 }
 
 export function redirectOf(metadata: Pick<ClientMetadata, 'redirectUris'>) {

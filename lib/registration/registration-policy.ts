@@ -1,12 +1,16 @@
 import type { ClientMetadataPolicy, GrantType } from '#lib/oauth/client-metadata.ts';
+import { deviceCodeGrant } from '#lib/oauth/device-grant.ts';
 import type { Site } from '#lib/platform/ctx.ts';
 
-/** Grants a client can be registered for: exactly those the token endpoint answers. */
-export const offeredGrantTypes: readonly GrantType[] = [
-  'authorization_code',
-  'refresh_token',
-  'client_credentials',
-];
+/** Grants of this installation: what it publishes, what a client can be registered for and what the token endpoint answers. */
+export function offeredGrants(site: Site): readonly GrantType[] {
+  return [
+    'authorization_code',
+    'refresh_token',
+    'client_credentials',
+    ...(site.deviceGrant ? ([deviceCodeGrant] as const) : []),
+  ];
+}
 
 const loopbackNames = ['localhost', '127.0.0.1', '[::1]'];
 
@@ -17,7 +21,7 @@ const loopbackNames = ['localhost', '127.0.0.1', '[::1]'];
 export function metadataPolicy(site: Site): ClientMetadataPolicy {
   const issuerHost = new URL(site.issuer).hostname;
   return {
-    grantTypes: offeredGrantTypes,
+    grantTypes: offeredGrants(site),
     reservedHosts: [
       new URL(site.consoleOrigin).hostname,
       ...(loopbackNames.includes(issuerHost) ? [] : [issuerHost]),

@@ -66,7 +66,8 @@ export const test = base.extend<Own, Shared>({
         await use(townAt(Number(running), () => ''));
         return;
       }
-      const product = await startProduct({ args: ['--demo'], environment: { COUNTERSIGN_EXAMPLES: '1' } });
+      const environment = { COUNTERSIGN_EXAMPLES: '1', COUNTERSIGN_DEVICE_GRANT: '1' };
+      const product = await startProduct({ args: ['--demo'], environment });
       await use(townAt(product.port, product.output));
       await product.stop();
       await mkdir(picturesFolder, { recursive: true });

@@ -29,9 +29,14 @@ export class McpRemote {
 
   /**
    * Starts it as an editor does, over stdio. `signInUrl` answers the last address it would have opened in the browser,
-   * or null; `connected` resolves with a client of what it bridges to, or rejects with what it said when it ended.
+   * or null; `userCode` the code it shows when started as on a machine without a browser; `connected` resolves with a
+   * client of what it bridges to, or rejects with what it said when it ended.
    */
-  start(): { signInUrl(): URL | null; connected: Promise<Client> } {
+  start(options: { deviceCode?: boolean } = {}): {
+    signInUrl(): URL | null;
+    userCode(): { code: string; page: string } | null;
+    connected: Promise<Client>;
+  } {
     const transport = new StdioClientTransport({
       command: process.execPath,
       args: [
@@ -41,6 +46,7 @@ export class McpRemote {
         '120',
         '--static-oauth-client-metadata',
         JSON.stringify({ client_name: this.#clientName }),
+        ...(options.deviceCode ? ['--device-code'] : []),
       ],
       // Nowhere to find a browser: the journey's person opens the address.
       env: { HOME: this.#folder, MCP_REMOTE_CONFIG_DIR: this.#folder, PATH: this.#folder },
@@ -63,7 +69,11 @@ export class McpRemote {
       const url = said.match(/https?:\/\/\S+\/authorize\?\S+(?=\s)/g)?.at(-1);
       return url ? new URL(url) : null;
     };
-    return { signInUrl, connected };
+    const userCode = () => {
+      const [, page, code] = said.match(/visit:.*?(http\S+).*?enter the code: (\S+)/s) ?? [];
+      return page && code ? { page, code } : null;
+    };
+    return { signInUrl, userCode, connected };
   }
 
   async uninstall(): Promise<void> {

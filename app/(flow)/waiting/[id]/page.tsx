@@ -20,8 +20,14 @@ export default async function WaitingPage({ params, searchParams }: Props) {
   // Going on was tried and refused: say so instead of trying in a circle.
   const isStuck = (await searchParams).stuck !== undefined;
   const goesOn =
-    !isStuck && room.isClaimingSession && (room.state === 'ready' || room.state === 'time is up');
-  const isOpen = room.state === 'waiting' || room.state === 'changes requested';
+    !isStuck &&
+    !room.device &&
+    room.isClaimingSession &&
+    (room.state === 'ready' || room.state === 'time is up');
+  const isOpen =
+    room.state === 'waiting' ||
+    room.state === 'changes requested' ||
+    (room.device !== null && room.state === 'ready');
   return (
     <>
       {/* Never a redirect of the framework's: its router would follow it in the background and waste the one code. */}
