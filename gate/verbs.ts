@@ -122,6 +122,7 @@ import {
 import { joinWaiting, joinWaitingInput } from '#lib/registration/join-waiting.ts';
 import { matchDevice, matchDeviceInput, openDevice, openDeviceInput } from '#lib/registration/open-device.ts';
 import { openHandle, openHandleInput } from '#lib/registration/open-handle.ts';
+import { discardPending, discardPendingInput } from '#lib/registration/pending-metadata.ts';
 import {
   inviteGuard,
   inviteGuardInput,
@@ -219,6 +220,7 @@ export const verbs = {
   'revocation.suspendAgent': verb(stopAgentInput, suspendAgent),
   'registration.continueApproved': verb(continueApprovedInput, continueApproved),
   'registration.continueTransaction': verb(continueTransactionInput, continueTransaction),
+  'registration.discardPending': verb(discardPendingInput, discardPending),
   'registration.endQuarantine': verb(endQuarantineInput, endQuarantine),
   'registration.forgetClient': verb(forgetClientInput, forgetClient),
   'registration.joinWaiting': verb(joinWaitingInput, joinWaiting),

@@ -19,6 +19,7 @@ import { TextLink } from '#components/ui/link-button.tsx';
 import { Table, TableCell, TableHeader, TableRow } from '#components/ui/table.tsx';
 import { type ForgottenCause, forgottenBecause } from '#lib/registration/forgotten.ts';
 import type { ClientDetail } from '#lib/registration/read-clients.ts';
+import { type DiscardAction, PendingChange } from './pending-change.tsx';
 import { kindWord } from './words.ts';
 
 export type EndAction = Action<{ clientId: string; reason: string }, { clientId: string }>;
@@ -31,6 +32,7 @@ export function ClientView({
   mayForget,
   endQuarantine,
   forgetClient,
+  discardPending,
 }: {
   client: ClientDetail;
   /** What each kind of event says, from the catalogue of events. */
@@ -39,6 +41,7 @@ export function ClientView({
   mayForget: boolean;
   endQuarantine: EndAction;
   forgetClient: EndAction;
+  discardPending: DiscardAction;
 }) {
   const isUnclaimed = client.state === 'quarantined' || client.state === 'unclaimed';
   const isLiving = client.instances.some(({ state }) =>
@@ -107,6 +110,9 @@ export function ClientView({
       )}
       <div className="grid gap-4 lg:grid-cols-[minmax(0,1fr)_22rem] lg:items-start">
         <div className="grid min-w-0 gap-4">
+          {client.pending && (
+            <PendingChange clientId={client.id} pending={client.pending} discard={discardPending} />
+          )}
           <Card title="Used as" description="An instance is this client in the hands of one owner.">
             {client.instances.length === 0 ? (
               <p className="text-fg-2 text-sm">Nobody has claimed it. It can do nothing.</p>

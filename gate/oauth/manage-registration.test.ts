@@ -1,12 +1,18 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { createRequest } from '#lib/approvals/create-request.ts';
+import { editRequest } from '#lib/approvals/edit-request.ts';
+import { rejectRequest } from '#lib/approvals/reject-request.ts';
 import { ensureSigningKeys } from '#lib/credentials/signing-keys.ts';
 import { systemActor } from '#lib/platform/actor.ts';
 import { continueTransaction } from '#lib/registration/continue-transaction.ts';
 import { openHandle } from '#lib/registration/open-handle.ts';
+import { discardPending } from '#lib/registration/pending-metadata.ts';
+import { getClient } from '#lib/registration/read-clients.ts';
 import {
   approve,
   type ClaimWorld,
   claim,
+  claimContent,
   createClaimWorld,
   loopbackClient,
   openInBrowser,
@@ -259,6 +265,161 @@ describe('a client manages its own registration (RFC 7592)', () => {
     expect(instances.map(({ state }) => state)).toEqual(['expired', 'active']);
   });
 
+  describe('a change that leaves redirects and keys as they are', () => {
+    const rename = (client: Registration, more: object = {}) =>
+      manage(
+        'PUT',
+        client.registration_client_uri,
+        client.registration_access_token,
+        replacement(client, { client_name: `${client.client_name} II`, ...more }),
+      );
+    const row = (clientId: string) =>
+      gate.database.db.prisma.client.findUniqueOrThrow({ where: { id: clientId } });
+    const askForChange = async ({ claimed }: Awaited<ReturnType<typeof working>>) =>
+      createRequest(world.as(world.olive), {
+        kind: 'change',
+        agentId: claimed.agentId,
+        ...(await claimContent(world)),
+        submit: true,
+      });
+    const namesIn = async (requestId: string) => {
+      const revision = await gate.database.db.prisma.requestRevision.findFirstOrThrow({
+        where: { requestId },
+        orderBy: { number: 'desc' },
+      });
+      const { evidence } = revision.snapshot as { evidence: { kind: string; value: { name?: string } }[] };
+      return evidence.filter(({ kind }) => kind === 'client name').map(({ value }) => value.name);
+    };
+
+    test('waits beside what was approved; the client works on, and its owner is told', async () => {
+      const { client, refresh, instanceId } = await working();
+      const answer = await rename(client, { grant_types: ['authorization_code'] });
+      // What is registered, not what was asked for (RFC 7592 §2.2).
+      expect([answer.status, answer.json().client_name]).toEqual([200, client.client_name]);
+      expect(await instanceState(instanceId)).toBe('active');
+      expect((await refresh()).status).toBe(200);
+      const detail = await getClient(world.as(world.olive), client.client_id);
+      expect(detail.pending).toMatchObject({
+        isOwn: true,
+        changes: [
+          { member: 'client_name', before: client.client_name, after: `${client.client_name} II` },
+          { member: 'grant_types', after: '["authorization_code"]' },
+        ],
+      });
+      const told = await gate.database.db.prisma.notification.findMany({
+        where: { kind: 'client.metadata_change', href: { contains: client.client_id } },
+      });
+      expect(told.map(({ personId }) => personId)).toEqual([world.olive.personId]);
+      // Said again, nothing happens again.
+      const { registration_access_token } = answer.json() as Registration;
+      await rename({ ...client, registration_access_token }, { grant_types: ['authorization_code'] });
+      const events = await gate.database.db.prisma.auditEvent.findMany({
+        where: { clientId: client.client_id, kind: 'client.metadata_change' },
+      });
+      expect(events.map(({ reason }) => reason)).toEqual(['proposed']);
+    });
+
+    test('is in the next change request, in words and in its digest, and approved takes effect with it', async () => {
+      const it = await working();
+      await rename(it.client);
+      const request = await askForChange(it);
+      expect(await namesIn(request.id)).toEqual([`${it.client.client_name} II`]);
+      expect((await row(it.client.client_id)).name).toBe(it.client.client_name);
+      await approve(world, request);
+      expect(await row(it.client.client_id)).toMatchObject({
+        name: `${it.client.client_name} II`,
+        pendingDigest: null,
+        pendingMetadata: null,
+      });
+      expect(await instanceState(it.instanceId)).toBe('active');
+      // It signs in as before: nothing about it is unreviewed.
+      const sent = signIn(it.client.client_id, world.server.resource);
+      const opened = await openHandle(world.as(world.olive), {
+        handle: await openInBrowser(gate, sent.path),
+      });
+      expect(opened.standing).toBe('approved');
+    });
+
+    test('changed again after the approver read it, it cannot be approved; edited, the request says the new', async () => {
+      const it = await working();
+      const first = (await rename(it.client)).json() as Registration;
+      const request = await askForChange(it);
+      const { registration_access_token } = first;
+      await rename({ ...it.client, registration_access_token }, { client_name: 'Something else' });
+      await expect(approve(world, request)).rejects.toMatchObject({ code: 'precondition_failed' });
+      await editRequest(world.as(world.olive), {
+        requestId: request.id,
+        ...(await claimContent(world)),
+      } as never);
+      expect(await namesIn(request.id)).toEqual(['Something else']);
+    });
+
+    test('rejected, it is gone, and the client works on as approved', async () => {
+      const it = await working();
+      await rename(it.client);
+      const request = await askForChange(it);
+      await rejectRequest(world.as(world.ava), { requestId: request.id, reason: 'Keep the name.' });
+      expect(await row(it.client.client_id)).toMatchObject({
+        name: it.client.client_name,
+        pendingDigest: null,
+      });
+      expect((await it.refresh()).status).toBe(200);
+      expect(await namesIn((await askForChange(it)).id)).toEqual([it.client.client_name]);
+    });
+
+    test('its owner discards it, nobody else does, and once', async () => {
+      const it = await working();
+      await rename(it.client);
+      const discard = (person: typeof world.olive) =>
+        discardPending(world.as(person), { clientId: it.client.client_id });
+      await expect(discard(world.oscar)).rejects.toMatchObject({ code: 'not_found' });
+      await expect(discard(world.ava)).rejects.toMatchObject({ code: 'forbidden' });
+      const both = await Promise.allSettled([discard(world.olive), discard(world.olive)]);
+      expect(both.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected']);
+      expect((await row(it.client.client_id)).pendingDigest).toBeNull();
+      const events = await gate.database.db.prisma.auditEvent.findMany({
+        where: { clientId: it.client.client_id, reason: 'discarded' },
+      });
+      expect(events.map(({ actorId }) => actorId)).toEqual([world.olive.personId]);
+    });
+
+    test('said as approved again, it is taken back; with another redirect it stops the client at once', async () => {
+      const it = await working();
+      const first = (await rename(it.client)).json() as Registration;
+      const { registration_client_uri: uri } = it.client;
+      const back = (
+        await manage('PUT', uri, first.registration_access_token, replacement(it.client))
+      ).json() as Registration;
+      expect((await row(it.client.client_id)).pendingDigest).toBeNull();
+      const again = (
+        await rename({ ...it.client, registration_access_token: back.registration_access_token })
+      ).json() as Registration;
+      await manage(
+        'PUT',
+        uri,
+        again.registration_access_token,
+        replacement(it.client, {
+          client_name: 'Moved',
+          redirect_uris: ['http://127.0.0.1/callback', 'http://127.0.0.1/elsewhere'],
+        }),
+      );
+      expect(await row(it.client.client_id)).toMatchObject({ name: 'Moved', pendingDigest: null });
+      expect(await instanceState(it.instanceId)).toBe('suspended');
+    });
+
+    test('a weaker way to prove itself waits too: until it is approved the old one is asked for', async () => {
+      const it = await working();
+      await rename(it.client, { token_endpoint_auth_method: 'client_secret_post' });
+      expect((await it.refresh()).status).toBe(200);
+      const request = await askForChange(it);
+      await approve(world, request);
+      expect(await row(it.client.client_id)).toMatchObject({
+        tokenEndpointAuthMethod: 'client_secret_post',
+      });
+      expect((await it.refresh()).json().error).toBe('invalid_client');
+    });
+  });
+
   test('what could not be registered from here cannot be changed to from here', async () => {
     const client = await register();
     const { registration_client_uri: uri, registration_access_token: token } = client;
@@ -266,7 +427,9 @@ describe('a client manages its own registration (RFC 7592)', () => {
     try {
       const { db } = elsewhere.database;
       const row = await gate.database.db.prisma.client.findUniqueOrThrow({ where: { id: client.client_id } });
-      await db.prisma.client.create({ data: { ...row, metadata: row.metadata as object, jwks: undefined } });
+      await db.prisma.client.create({
+        data: { ...row, metadata: row.metadata as object, jwks: undefined, pendingMetadata: undefined },
+      });
       const path = uri.slice(gate.issuer.length);
       const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' };
       const body = JSON.stringify(replacement(client, { client_name: 'Elsewhere' }));

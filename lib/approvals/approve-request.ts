@@ -26,6 +26,7 @@ import {
   PreconditionRequired,
 } from '#lib/platform/errors.ts';
 import { newId } from '#lib/platform/ids.ts';
+import { applyPendingMetadata } from '#lib/registration/pending-metadata.ts';
 import { approvalsOf, castVote, openDecision, requireCurrentDigest } from './decision.ts';
 import { describeSeconds, diffSnapshots } from './diff.ts';
 import { riskOf } from './risk.ts';
@@ -293,6 +294,7 @@ async function putIntoEffect(tx: Tx, ctx: Ctx, effect: Effect): Promise<Activate
   if (request.kind === 'reinstate') {
     await reinstateAgent(tx, ctx, { agentId, requestId: request.id, parentEventId });
   } else {
+    await applyPendingMetadata(tx, ctx, granted.instances, { agentId, requestId: request.id, parentEventId });
     bindings = await activateAgent(tx, ctx, {
       agentId,
       requestId: request.id,

@@ -3,6 +3,7 @@ import { notify } from '#lib/audit/notify.ts';
 import { recordEvent } from '#lib/audit/record.ts';
 import type { Ctx } from '#lib/platform/ctx.ts';
 import { withTransaction } from '#lib/platform/db.ts';
+import { dropPendingMetadata } from '#lib/registration/pending-metadata.ts';
 import { castVote, openDecision, requireCurrentDigest } from './decision.ts';
 import { endRequest } from './end-request.ts';
 import { requireMove } from './store.ts';
@@ -47,6 +48,10 @@ export async function rejectRequest(
       cause: 'rejected',
       reason: input.reason,
       parentIds: [voteEvent],
+    });
+    await dropPendingMetadata(tx, ctx, request.revision.snapshot.instances, {
+      agentId: request.agentId,
+      requestId: request.id,
     });
     await notify(tx, ctx, {
       personIds: [request.ownerId, request.createdById],

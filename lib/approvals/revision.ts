@@ -10,11 +10,13 @@ import {
   sortTools,
 } from '#lib/agents/snapshot.ts';
 import { type EvidenceFact, type EvidenceStatus, sortFacts } from '#lib/evidence/fact.ts';
+import type { RegisteredMetadata } from '#lib/oauth/client-metadata.ts';
 import { addSeconds } from '#lib/platform/clock.ts';
 import type { Ctx } from '#lib/platform/ctx.ts';
 import type { Prisma, Tx } from '#lib/platform/db.ts';
 import { Invalid } from '#lib/platform/errors.ts';
 import { newId } from '#lib/platform/ids.ts';
+import { isSelfDescription, pendingFacts } from '#lib/registration/pending-metadata.ts';
 import { thumbprintsOf } from '#lib/registration/prepare-claim.ts';
 import { requiredApprovals, riskOf } from './risk.ts';
 import { draftSeconds, quarantineRequestSeconds, type RequestKind } from './states.ts';
@@ -91,9 +93,10 @@ export async function writeRevision(tx: Tx, ctx: Ctx, input: RevisionInput): Pro
   const owner = await tx.person.findUniqueOrThrow({ where: { id: request.ownerId } });
   const deputy = await findDeputy(tx, content.deputyId, owner.id);
   const chosen = await resolveTools(tx, content.tools);
-  const present = await readInstances(tx, agent.id);
+  const present = await readInstances(tx, agent.id, request.kind);
   const instances = [...present.instances, ...(input.arriving?.instances ?? [])];
-  const evidence = input.evidence ?? (await carriedEvidence(tx, request.id));
+  const carried = input.evidence ?? (await carriedEvidence(tx, request.id));
+  const evidence = await withPendingFacts(tx, ctx, agent.id, request.kind, [...carried]);
 
   const snapshot: Snapshot = snapshotSchema.parse({
     v: 1,
@@ -264,6 +267,30 @@ async function findDeputy(tx: Tx, deputyId: string | null, ownerId: string) {
   return deputy;
 }
 
+/** With what clients of the agent want to be called from now on in place of what they were, where a change asks for it. */
+async function withPendingFacts(
+  tx: Tx,
+  ctx: Ctx,
+  agentId: string,
+  kind: RequestKind,
+  carried: EvidenceFact[],
+): Promise<EvidenceFact[]> {
+  if (kind !== 'change') return carried;
+  const clients = await tx.client.findMany({
+    where: {
+      pendingDigest: { not: null },
+      instances: { some: { agentId, state: { in: ['active', 'suspended'] } } },
+    },
+    select: { id: true, metadata: true, pendingMetadata: true },
+  });
+  if (clients.length === 0) return carried;
+  const now = ctx.clock.now();
+  return [
+    ...carried.filter((fact) => !isSelfDescription(fact.kind) && fact.kind !== 'contents changed'),
+    ...clients.flatMap((client) => pendingFacts(client, now)),
+  ];
+}
+
 async function carriedEvidence(tx: Tx, requestId: string): Promise<EvidenceFact[]> {
   const earlier = await tx.requestRevision.findFirst({
     where: { requestId },
@@ -310,7 +337,7 @@ async function countAmbient(
 }
 
 /** The clients of an agent that live now, as a snapshot lists them. */
-async function readInstances(tx: Tx, agentId: string) {
+async function readInstances(tx: Tx, agentId: string, kind: RequestKind) {
   const rows = await tx.instance.findMany({
     where: { agentId, state: { in: ['quarantined', 'active', 'suspended'] } },
     include: {
@@ -323,21 +350,31 @@ async function readInstances(tx: Tx, agentId: string) {
           tokenEndpointAuthMethod: true,
           jwks: true,
           sourceId: true,
+          pendingDigest: true,
+          pendingMetadata: true,
         },
       },
     },
     orderBy: { id: 'asc' },
   });
   return {
-    instances: rows.map(({ id, client }) => ({
-      instanceId: id,
-      clientId: client.id,
-      kind: client.kind,
-      metadataDigest: client.metadataDigest,
-      redirectUris: client.redirectUris,
-      tokenEndpointAuthMethod: client.tokenEndpointAuthMethod,
-      jwksThumbprints: thumbprintsOf(client),
-    })),
+    instances: rows.map(({ id, client }) => {
+      // What a client wants to be is asked for with the next change; a reinstatement gives back what was approved.
+      const pending =
+        kind === 'change' && client.pendingDigest !== null
+          ? { digest: client.pendingDigest, metadata: client.pendingMetadata as RegisteredMetadata }
+          : null;
+      return {
+        instanceId: id,
+        clientId: client.id,
+        kind: client.kind,
+        metadataDigest: pending?.digest ?? client.metadataDigest,
+        redirectUris: client.redirectUris,
+        tokenEndpointAuthMethod:
+          pending?.metadata.token_endpoint_auth_method ?? client.tokenEndpointAuthMethod,
+        jwksThumbprints: thumbprintsOf(client),
+      };
+    }),
     sourceId: rows[0]?.client.sourceId ?? null,
     quarantineEnds: rows.flatMap((row) =>
       row.state === 'quarantined' && row.quarantineEndsAt ? [row.quarantineEndsAt] : [],

@@ -32,11 +32,12 @@ export async function findStaleFacts(
   }
   const clients = await tx.client.findMany({
     where: { id: { in: snapshot.instances.map((instance) => instance.clientId) } },
-    select: { id: true, metadataDigest: true, forgottenAt: true },
+    select: { id: true, metadataDigest: true, pendingDigest: true, forgottenAt: true },
   });
   for (const instance of snapshot.instances) {
     const client = clients.find((each) => each.id === instance.clientId);
-    if (!client || client.forgottenAt || client.metadataDigest !== instance.metadataDigest) {
+    const says = client ? [client.metadataDigest, client.pendingDigest] : [];
+    if (!client || client.forgottenAt || !says.includes(instance.metadataDigest)) {
       stale.push({
         what: 'client',
         id: instance.clientId,

@@ -287,13 +287,16 @@ export function toRegisteredMetadata(metadata: ClientMetadata): RegisteredMetada
  * granting anything.
  */
 export function toSoftwareFingerprint(metadata: ClientMetadata): string {
+  return toRegisteredFingerprint(toRegisteredMetadata(metadata));
+}
+
+/** The same of metadata as they are stored. */
+export function toRegisteredFingerprint(metadata: RegisteredMetadata): string {
   return digestOf({
-    clientName: metadata.clientName,
-    softwareId: metadata.softwareId,
-    clientUri: metadata.clientUri,
-    redirects: [
-      ...new Set(metadata.redirectUris.map((redirect) => toPortlessRedirectUri(redirect.uri))),
-    ].sort(),
+    clientName: metadata.client_name ?? null,
+    softwareId: metadata.software_id ?? null,
+    clientUri: metadata.client_uri ?? null,
+    redirects: [...new Set(metadata.redirect_uris.map(toPortlessRedirectUri))].sort(),
   });
 }
 

@@ -15,6 +15,7 @@ import { notifyChange, type Tx, withTransaction } from '#lib/platform/db.ts';
 import { Invalid, Unauthenticated } from '#lib/platform/errors.ts';
 import { createClientSecret, needsSecret } from './client-secret.ts';
 import type { Intake } from './intake.ts';
+import { proposeMetadata, takeBackPendingMetadata } from './pending-metadata.ts';
 import { admitRegistration, type RegisteredClient, takeFromBudget } from './register-client.ts';
 import {
   createRegistrationToken,
@@ -45,8 +46,9 @@ export async function readRegistration(
 
 /**
  * Replaces a registration by the client itself (RFC 7592 §2.2), whole. What could not be registered from here now cannot
- * be changed to either, and it counts as much. What nobody decided on yet is simply other metadata; where a decision
- * rested on what changed, the client stops until a person has looked at it again.
+ * be changed to either, and it counts as much. What nobody decided on yet is simply other metadata. Of an approved client
+ * a change waits beside what was approved until a person has looked at it; where it moves redirects or keys, the client
+ * stops until then.
  *
  * @anonymous The registration access token is the permission; it opens this one registration and nothing else.
  * @throws Unauthenticated when the token is not this client's; `Invalid` for a secret that is not the one issued; as
@@ -68,22 +70,24 @@ export async function replaceRegistration(
     }
     const now = ctx.clock.now();
     const registered = toRegisteredMetadata(metadata);
-    await replaceMetadata(
-      tx,
-      asClient(ctx, client.id),
-      client.id,
-      {
-        name: metadata.clientName ?? '',
-        metadata: registered,
-        metadataDigest: digestOf(registered),
-        fingerprint: toSoftwareFingerprint(metadata),
-        redirectUris: registered.redirect_uris,
-        tokenEndpointAuthMethod: metadata.tokenEndpointAuthMethod,
-        grantTypes: metadata.grantTypes,
-        jwks: metadata.jwks,
-      },
-      { title: `${client.name || client.id} changed its registration` },
-    );
+    const next = {
+      name: metadata.clientName ?? '',
+      metadata: registered,
+      metadataDigest: digestOf(registered),
+      fingerprint: toSoftwareFingerprint(metadata),
+      redirectUris: registered.redirect_uris,
+      tokenEndpointAuthMethod: metadata.tokenEndpointAuthMethod,
+      grantTypes: metadata.grantTypes,
+      jwks: metadata.jwks,
+    };
+    const asked = asClient(ctx, client.id);
+    const answer = { clientId: client.id, issuedAt: client.registeredAt, management };
+    // RFC 7592 §2.2: the answer says what is registered, which the server may have decided otherwise.
+    if (await proposeMetadata(tx, asked, client, next)) return { ...answer, metadata: client.metadata };
+    await takeBackPendingMetadata(tx, asked, client.id);
+    await replaceMetadata(tx, asked, client.id, next, {
+      title: `${client.name || client.id} changed its registration`,
+    });
     const hadSecret = client.secretDigest !== null;
     const secret = needsSecret(metadata) && !hadSecret ? createClientSecret(now) : undefined;
     if (secret || (hadSecret && !needsSecret(metadata))) {
@@ -95,13 +99,7 @@ export async function replaceRegistration(
         },
       });
     }
-    return {
-      clientId: client.id,
-      issuedAt: client.registeredAt,
-      metadata: registered,
-      management,
-      ...(secret ? { secret } : {}),
-    };
+    return { ...answer, metadata: registered, ...(secret ? { secret } : {}) };
   });
 }
 

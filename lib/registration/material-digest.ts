@@ -27,6 +27,15 @@ export function isSameMaterial(one: RegisteredMetadata, other: RegisteredMetadat
   return materialDigest(one) === materialDigest(other);
 }
 
+/** Whether codes go to the same places and the same keys prove the client; loopback ports do not count. */
+export function isSameReceiver(one: RegisteredMetadata, other: RegisteredMetadata): boolean {
+  const receiver = (metadata: RegisteredMetadata) => {
+    const { redirect_uris, jwks, jwks_uri } = material(metadata);
+    return canonicalJson({ redirect_uris, jwks, jwks_uri } as never);
+  };
+  return receiver(one) === receiver(other);
+}
+
 /** Names of members that differ, and whether any of them needs a new review. */
 export function changedMembers(
   before: RegisteredMetadata,

@@ -7,6 +7,7 @@ import type { Ctx } from '#lib/platform/ctx.ts';
 import { decodeCursor, type Page, pageQuery, toPage } from '#lib/platform/cursor.ts';
 import { type Prisma, withoutSecrets } from '#lib/platform/db.ts';
 import { NotFound } from '#lib/platform/errors.ts';
+import { changedMembers } from './material-digest.ts';
 
 /** What a list shows of a client: known or forgotten by itself, the rest by its instances. */
 export type ClientState =
@@ -266,6 +267,13 @@ export type ClientDetail = ClientSummary & {
   forgottenAt: string | null;
   forgottenCause: string | null;
   sameSoftware: number;
+  /** What it asked to be from now on, member by member; its owner asks for it with a change of the agent, or discards it. */
+  pending: {
+    at: string;
+    changes: { member: string; before: string | null; after: string | null }[];
+    agentId: string | null;
+    isOwn: boolean;
+  } | null;
   instances: {
     id: string;
     state: string;
@@ -351,6 +359,7 @@ export async function getClient(ctx: Ctx, clientId: string): Promise<ClientDetai
     forgottenAt: row.forgottenAt?.toISOString() ?? null,
     forgottenCause: row.forgottenCause,
     sameSoftware,
+    pending: pendingOf(row, instances, person.personId),
     instances: instances.map((instance) => ({
       id: instance.id,
       state: instance.state,
@@ -376,6 +385,33 @@ export async function getClient(ctx: Ctx, clientId: string): Promise<ClientDetai
       actor: event.actorName || event.actorKind,
       reason: event.reason,
     })),
+  };
+}
+
+function pendingOf(
+  row: { metadata: unknown; pendingMetadata: unknown; pendingAt: Date | null },
+  instances: readonly { ownerId: string; state: string; agent: { id: string } | null }[],
+  personId: string,
+): ClientDetail['pending'] {
+  if (!row.pendingAt) return null;
+  const [before, after] = [
+    row.metadata as Record<string, unknown>,
+    row.pendingMetadata as Record<string, unknown>,
+  ];
+  const written = (value: unknown) =>
+    value === undefined ? null : typeof value === 'string' ? value : JSON.stringify(value);
+  const own = instances.find(({ ownerId, state }) => ownerId === personId && state === 'active');
+  return {
+    at: row.pendingAt.toISOString(),
+    changes: changedMembers(before as RegisteredMetadata, after as RegisteredMetadata).names.map(
+      (member) => ({
+        member,
+        before: written(before[member]),
+        after: written(after[member]),
+      }),
+    ),
+    agentId: own?.agent?.id ?? null,
+    isOwn: own !== undefined,
   };
 }
 

@@ -5,7 +5,7 @@ import { eventCatalogue } from '#lib/audit/catalogue.ts';
 import { getClient } from '#lib/registration/read-clients.ts';
 import { notFoundOr } from '../../../not-found-or.ts';
 import { requirePage } from '../../../page-context.ts';
-import { endQuarantine, forgetClient } from '../actions.ts';
+import { discardPending, endQuarantine, forgetClient } from '../actions.ts';
 
 export const metadata = { title: 'Client' };
 
@@ -29,6 +29,7 @@ export default async function ClientPage({ params }: Props) {
       mayForget={hasRole(ctx.actor, 'admin')}
       endQuarantine={endQuarantine}
       forgetClient={forgetClient}
+      discardPending={discardPending}
     />
   );
 }
