@@ -120,7 +120,14 @@ import {
   forgetClientInput,
 } from '#lib/registration/end-quarantine.ts';
 import { joinWaiting, joinWaitingInput } from '#lib/registration/join-waiting.ts';
-import { matchDevice, matchDeviceInput, openDevice, openDeviceInput } from '#lib/registration/open-device.ts';
+import {
+  denyDevice,
+  denyDeviceInput,
+  matchDevice,
+  matchDeviceInput,
+  openDevice,
+  openDeviceInput,
+} from '#lib/registration/open-device.ts';
 import { openHandle, openHandleInput } from '#lib/registration/open-handle.ts';
 import { discardPending, discardPendingInput } from '#lib/registration/pending-metadata.ts';
 import {
@@ -220,6 +227,7 @@ export const verbs = {
   'revocation.suspendAgent': verb(stopAgentInput, suspendAgent),
   'registration.continueApproved': verb(continueApprovedInput, continueApproved),
   'registration.continueTransaction': verb(continueTransactionInput, continueTransaction),
+  'registration.denyDevice': verb(denyDeviceInput, denyDevice),
   'registration.discardPending': verb(discardPendingInput, discardPending),
   'registration.endQuarantine': verb(endQuarantineInput, endQuarantine),
   'registration.forgetClient': verb(forgetClientInput, forgetClient),

@@ -18,12 +18,16 @@ const written = (number: number) => String(number).padStart(2, '0');
 export function DeviceNumberView({
   device,
   match,
+  deny,
 }: {
   device: OpenedDevice;
   match: Action<{ deviceId: string; number: number }, { handle: string }>;
+  deny: Action<{ deviceId: string }, { deviceId: string }>;
 }) {
   const [answer, submit] = useActionState(match, null);
-  const problem = answer && !answer.ok ? answer.problem : null;
+  const [denied, submitDenial] = useActionState(deny, null);
+  const failed = [answer, denied].find((each) => each && !each.ok);
+  const problem = failed && !failed.ok ? failed.problem : null;
   const isOver = device.state === 'ended' || device.state === 'over' || problem?.code === 'conflict';
   const client = <UntrustedText text={device.client.name || device.client.id} />;
   return (
@@ -48,7 +52,7 @@ export function DeviceNumberView({
           {isOver && !problem && (
             <p className="text-fg-2 text-sm">
               {device.state === 'ended'
-                ? 'Another number was picked than the device shows.'
+                ? 'You did not recognise it, so it gets nothing. If somebody gave you its code, tell your admins.'
                 : 'The device has stopped asking.'}
             </p>
           )}
@@ -72,8 +76,8 @@ export function DeviceNumberView({
                   : 'Whether the device is where you are cannot be told'
               }
             >
-              That is right for a server far away, and wrong for a computer in front of you. An approver will
-              see both addresses.
+              If it is a computer in front of you, stop here. From another network a device is let in only
+              once an approver has seen both addresses.
             </Callout>
           )}
           {isOver ? (
@@ -105,9 +109,13 @@ export function DeviceNumberView({
                   ))}
                 </div>
               </fieldset>
-              <p className="text-fg-3 text-xs">
-                None of them? Then it is not your device: close this page. A wrong number ends the sign-in.
-              </p>
+              <p className="text-fg-3 text-xs">A wrong number ends the sign-in, here and on the device.</p>
+            </form>
+          )}
+          {!isOver && (
+            <form action={submitDenial}>
+              <input type="hidden" name="deviceId" value={device.id} />
+              <SubmitButton variant="danger-outline">None of them: this is not my device</SubmitButton>
             </form>
           )}
         </div>

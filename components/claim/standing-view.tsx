@@ -10,6 +10,7 @@ import { Callout } from '#components/ui/callout.tsx';
 import { Card } from '#components/ui/card.tsx';
 import { DescriptionList } from '#components/ui/description-list.tsx';
 import { LinkButton, TextLink } from '#components/ui/link-button.tsx';
+import { deviceIsHeld } from '#lib/registration/device-is-held.ts';
 import type { OpenedHandle } from '#lib/registration/open-handle.ts';
 
 type Answer = { ok: true } | { ok: false; problem: { detail: string; requestId: string } };
@@ -88,7 +89,11 @@ function StandingCard({ handle, opened, actions, againHref }: Props) {
               },
             ]}
           />
-          <Press label="Continue" action={actions.continueApproved} fields={key} />
+          {opened.device?.isHeld ? (
+            <Held device={opened.device} />
+          ) : (
+            <Press label="Continue" action={actions.continueApproved} fields={key} />
+          )}
         </Shown>
       );
     case 'approved elsewhere':
@@ -332,6 +337,22 @@ function SimilarCard({ handle, opened, actions, againHref }: Props) {
         <LinkButton href={againHref}>No, ask for a new agent</LinkButton>
       </div>
     </Shown>
+  );
+}
+
+/** Why a device in another network does not simply go on. */
+function Held({ device }: { device: NonNullable<OpenedHandle['device']> }) {
+  return (
+    <Callout
+      tone="warning"
+      title={
+        device.place === 'other network'
+          ? 'The device is in another network than you, so it cannot simply go on'
+          : 'Whether the device is where you are cannot be told, so it cannot simply go on'
+      }
+    >
+      {deviceIsHeld}
+    </Callout>
   );
 }
 

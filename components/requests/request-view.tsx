@@ -210,7 +210,7 @@ function StandingCallout({ request }: { request: RequestDetail }) {
   const by = decision ? new Intl.ListFormat('en').format(decision.by.map((each) => each.displayName)) : '';
   const title = {
     draft: 'This is a draft',
-    submitted: request.browserWaitsUntil ? 'Your browser waits for this decision' : 'Waiting for a decision',
+    submitted: request.browserWaitsUntil ? 'Your client waits for this decision' : 'Waiting for a decision',
     'changes requested': `${by || 'An approver'} asks for changes`,
     approved: `${by} approved this${request.narrowed ? ', narrowed' : ''}`,
     rejected: `${by} rejected this`,

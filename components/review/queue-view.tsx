@@ -166,12 +166,9 @@ function waitingColumns(now: number, all: boolean): DataColumn<QueueRow>[] {
       width: '11rem',
       cell: (row) =>
         row.browserWaitsUntil ? (
-          <span
-            className="inline-flex items-center gap-1.5"
-            title="The owner waits in a browser for this decision"
-          >
+          <span className="inline-flex items-center gap-1.5" title="The client waits for this decision now">
             <Monitor aria-hidden className="size-3.5 shrink-0 text-violet" />
-            <Countdown until={row.browserWaitsUntil} totalSeconds={285} over="browser gave up" />
+            <Countdown until={row.browserWaitsUntil} totalSeconds={285} over="client gave up" />
           </span>
         ) : row.reviewDueAt && Date.parse(row.reviewDueAt) < now ? (
           <span className="font-medium text-danger">

@@ -50,7 +50,7 @@ export function ReviewHeader({
             )}
             {open && waitsUntil && (
               <span className="text-violet">
-                Browser waits, <Countdown until={waitsUntil} totalSeconds={285} over="gave up" />
+                Client waits, <Countdown until={waitsUntil} totalSeconds={285} over="gave up" />
               </span>
             )}
           </>

@@ -42,6 +42,16 @@ const clientDetail = clientSummary
     forgottenAt: z.string().nullable(),
     forgottenCause: z.string().nullable(),
     sameSoftware: z.number(),
+    pending: z
+      .object({
+        at: z.string(),
+        changes: z.array(
+          z.object({ member: z.string(), before: z.string().nullable(), after: z.string().nullable() }),
+        ),
+        agentId: z.string().nullable(),
+        isOwn: z.boolean(),
+      })
+      .nullable(),
     instances: z.array(
       z.object({
         id: z.string(),

@@ -19,31 +19,35 @@ const answerHeaders = { 'content-type': 'application/json', 'cache-control': 'no
  */
 export function deviceAuthorizationEndpoint(gate: Gate): MachineEndpoint {
   const intake = intakeOf(gate);
-  return formEndpoint(deviceAuthorizationPath, async (asked) => {
-    const form = readForm(asked);
-    if (!form.ok) return toErrorAnswer(form.error);
-    const presented = readClientAuthentication(asked.header('authorization'), form.value);
-    if (!presented.ok) return toErrorAnswer(toClientAuthenticationError(presented.error));
-    const request = parseDeviceAuthorizationRequest(form.value);
-    if (!request.ok) return toErrorAnswer(request.error);
-    try {
-      const answer = await askForDevice(ctxOf(gate, asked.caller), intake, presented.value, request.value);
-      if (!answer.ok) return toErrorAnswer(answer.error);
-      const { deviceCode, userCode, verificationUri, expiresInSeconds, intervalSeconds } = answer.value;
-      return {
-        status: 200,
-        headers: answerHeaders,
-        body: JSON.stringify({
-          device_code: deviceCode,
-          user_code: userCode,
-          verification_uri: verificationUri,
-          expires_in: expiresInSeconds,
-          interval: intervalSeconds,
-        }),
-      };
-    } catch (error) {
-      if (!(error instanceof DomainError)) throw error;
-      return toErrorAnswer(registrationRefusal(error));
-    }
-  });
+  return formEndpoint(
+    deviceAuthorizationPath,
+    async (asked) => {
+      const form = readForm(asked);
+      if (!form.ok) return toErrorAnswer(form.error);
+      const presented = readClientAuthentication(asked.header('authorization'), form.value);
+      if (!presented.ok) return toErrorAnswer(toClientAuthenticationError(presented.error));
+      const request = parseDeviceAuthorizationRequest(form.value);
+      if (!request.ok) return toErrorAnswer(request.error);
+      try {
+        const answer = await askForDevice(ctxOf(gate, asked.caller), intake, presented.value, request.value);
+        if (!answer.ok) return toErrorAnswer(answer.error);
+        const { deviceCode, userCode, verificationUri, expiresInSeconds, intervalSeconds } = answer.value;
+        return {
+          status: 200,
+          headers: answerHeaders,
+          body: JSON.stringify({
+            device_code: deviceCode,
+            user_code: userCode,
+            verification_uri: verificationUri,
+            expires_in: expiresInSeconds,
+            interval: intervalSeconds,
+          }),
+        };
+      } catch (error) {
+        if (!(error instanceof DomainError)) throw error;
+        return toErrorAnswer(registrationRefusal(error));
+      }
+    },
+    { crossOrigin: false },
+  );
 }

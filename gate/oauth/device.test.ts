@@ -1,6 +1,7 @@
 import * as oauth from 'oauth4webapi';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { endRole } from '#lib/access/roles.ts';
+import { linkInstance } from '#lib/approvals/link-instance.ts';
 import { rejectRequest } from '#lib/approvals/reject-request.ts';
 import { withdrawRequest } from '#lib/approvals/withdraw-request.ts';
 import { ensureSigningKeys } from '#lib/credentials/signing-keys.ts';
@@ -10,7 +11,7 @@ import { systemActor } from '#lib/platform/actor.ts';
 import { continueApproved } from '#lib/registration/continue-approved.ts';
 import { continueTransaction } from '#lib/registration/continue-transaction.ts';
 import { joinWaiting } from '#lib/registration/join-waiting.ts';
-import { matchDevice, openDevice, readDevice } from '#lib/registration/open-device.ts';
+import { denyDevice, matchDevice, openDevice, readDevice } from '#lib/registration/open-device.ts';
 import { openHandle } from '#lib/registration/open-handle.ts';
 import { readWaiting } from '#lib/registration/read-waiting.ts';
 import { suspendAgent } from '#lib/revocation/stop-agent.ts';
@@ -337,6 +338,76 @@ describe('a device signs in by code (RFC 8628)', () => {
     expect(await wait(clientId, second)).toHaveProperty('access_token');
   });
 
+  test('an approval that lands while a poll is under way is never taken for one that left the device out', async () => {
+    for (let round = 0; round < 12; round++) {
+      const clientId = await fresh();
+      const codes = await codesOf(clientId);
+      const claimed = await claim(world, world.olive, (await match(world.olive, codes)).handle);
+      clock.advanceSeconds(6);
+      const [during] = await Promise.all([poll(clientId, codes), approve(world, claimed)]);
+      const answer = during.status === 200 ? during.json() : await wait(clientId, codes);
+      expect(answer, String(during.text)).toHaveProperty('access_token');
+      clock.advanceSeconds(120);
+    }
+  });
+
+  test('a device that was away between approval and poll gets its tokens until its time is over', async () => {
+    const clientId = await fresh();
+    const codes = await codesOf(clientId);
+    await approve(world, await claim(world, world.olive, (await match(world.olive, codes)).handle));
+    clock.advanceSeconds(1_700);
+    expect((await poll(clientId, codes)).json()).toHaveProperty('access_token');
+  });
+
+  test.each([
+    ['killed', 'access_denied'],
+    ['password changed', 'access_denied'],
+    ['signed out', null],
+  ])('the claiming session %s meanwhile: %s', async (endCause, error) => {
+    const clientId = await fresh();
+    const codes = await codesOf(clientId);
+    const sessionId = `ses_${counter}`;
+    const person: Person = { ...world.olive, sessionId };
+    const at = clock.now();
+    await gate.database.db.prisma.personSession.create({
+      data: {
+        id: sessionId,
+        tokenDigest: sessionId,
+        personId: person.personId,
+        authMethod: 'password',
+        authnAt: at,
+        createdAt: at,
+        lastSeenAt: at,
+        expiresAt: new Date(at.getTime() + 86_400_000),
+      },
+    });
+    await approve(world, await claim(world, person, (await match(person, codes)).handle));
+    await gate.database.db.prisma.personSession.update({
+      where: { id: sessionId },
+      data: { endedAt: clock.now(), endCause },
+    });
+    expect((await wait(clientId, codes)).error ?? null).toBe(error);
+  });
+
+  test('the same software registered again is linked by its owner, and its device goes on', async () => {
+    const name = { client_name: `Twin ${counter}` };
+    const first = await fresh(name);
+    const codes = await codesOf(first);
+    const claimed = await claim(world, world.olive, (await match(world.olive, codes)).handle);
+    await approve(world, claimed);
+    await wait(first, codes);
+    const second = await fresh(name);
+    const link = async (headers: Record<string, string>) => {
+      const asked = await codesOf(second, headers);
+      const { handle } = await match(world.olive, asked);
+      const { claimKey } = await openHandle(world.as(world.olive), { handle });
+      await linkInstance(world.as(world.olive), { handle, claimKey, agentId: claimed.agentId });
+      return asked;
+    };
+    await expect(link({ 'x-forwarded-for': '10.9.0.5' })).rejects.toMatchObject({ code: 'forbidden' });
+    expect(await wait(second, await link({}))).toHaveProperty('access_token');
+  });
+
   test('the handle works once: a second claim or press of the same device is refused', async () => {
     const clientId = await fresh();
     const codes = await codesOf(clientId);
@@ -404,9 +475,10 @@ describe('typing the code and picking the number', () => {
       const pick = (number: number) => matchDevice(world.as(world.olive), { deviceId, number });
       const picked = await Promise.allSettled([pick(numberOf(codes)), pick((numberOf(codes) + 1) % 100)]);
       const row = await gate.database.db.prisma.deviceRequest.findUniqueOrThrow({ where: { id: deviceId } });
-      // Right first: the wrong one comes to a sign-in already matched, and is not looked at.
-      expect(['matched', 'ended']).toContain(row.state);
-      if (row.state === 'ended') expect(picked.every(({ status }) => status === 'rejected')).toBe(true);
+      // Right first: the wrong one comes to a sign-in already matched, and is not looked at. Wrong first: nobody goes on.
+      const [right, wrong] = picked.map(({ status }) => status);
+      if (row.state === 'matched') expect(right).toBe('fulfilled');
+      else expect([row.state, right, wrong]).toEqual(['ended', 'rejected', 'rejected']);
       clock.advanceSeconds(120);
     }
   });
@@ -436,6 +508,26 @@ describe('typing the code and picking the number', () => {
         detail: { reason: 'other session' },
       });
     }
+  });
+});
+
+describe('a device its person does not know', () => {
+  test('is said so: it ends for both, once, and history has who said it', async () => {
+    const clientId = await fresh();
+    const codes = await codesOf(clientId);
+    const { deviceId } = await type(world.olive, codes);
+    await expect(denyDevice(world.as(world.oscar), { deviceId })).rejects.toMatchObject({
+      code: 'not_found',
+    });
+    await denyDevice(world.as(world.olive), { deviceId });
+    await expect(denyDevice(world.as(world.olive), { deviceId })).rejects.toMatchObject({
+      code: 'conflict',
+    });
+    expect((await readDevice(world.as(world.olive), deviceId)).state).toBe('ended');
+    expect(await wait(clientId, codes)).toMatchObject({ error: 'access_denied' });
+    expect(await events(clientId, 'device.end')).toMatchObject([
+      { outcome: 'refused', reason: 'not my device', actorId: world.olive.personId },
+    ]);
   });
 });
 
@@ -483,13 +575,35 @@ describe('a device in another network', () => {
     expect((await poll(clientId, later, elsewhere)).json()).toHaveProperty('access_token');
   });
 
-  test('that polls from elsewhere than it asked from gets nothing', async () => {
+  test('is not known there because its person and it were once in that network together', async () => {
+    const clientId = await fresh();
+    const home = await codesOf(clientId);
+    await approve(world, await claim(world, world.olive, (await match(world.olive, home)).handle));
+    await wait(clientId, home);
+    // Both in a café: no approver is asked, and none has seen it.
+    const cafe = await codesOf(clientId, elsewhere);
+    const there = { address: '10.9.0.6' };
+    await continues(world.olive, (await match(world.olive, cafe, there)).handle, there);
+    clock.advanceSeconds(6);
+    expect((await poll(clientId, cafe, elsewhere)).json()).toHaveProperty('access_token');
+    const later = await match(world.olive, await codesOf(clientId, elsewhere));
+    const opened = await openHandle(world.as(world.olive), { handle: later.handle });
+    expect(opened).toMatchObject({ standing: 'approved', device: { place: 'other network', isHeld: true } });
+    await expect(continues(world.olive, later.handle)).rejects.toMatchObject({ code: 'conflict' });
+  });
+
+  test('that polls from elsewhere than it asked from gets nothing, and takes nothing from its device', async () => {
     const clientId = await fresh();
     const codes = await codesOf(clientId);
     await approve(world, await claim(world, world.olive, (await match(world.olive, codes)).handle));
     clock.advanceSeconds(6);
-    expect((await poll(clientId, codes, elsewhere)).json()).toMatchObject({ error: 'access_denied' });
-    expect(await events(clientId, 'credential.issue')).toHaveLength(0);
+    for (let round = 0; round < 3; round++) {
+      expect((await poll(clientId, codes, elsewhere)).json()).toMatchObject({ error: 'access_denied' });
+    }
+    expect(await events(clientId, 'transaction.continue')).toHaveLength(0);
+    const other = { resource: 'https://elsewhere.example/mcp' };
+    expect((await poll(clientId, codes, {}, other)).json()).toMatchObject({ error: 'invalid_target' });
+    expect((await poll(clientId, codes)).json()).toHaveProperty('access_token');
   });
 });
 
@@ -546,6 +660,71 @@ describe('who may ask, and how much', () => {
     });
     expect((await ask(clientId, {}, { 'x-forwarded-for': '10.9.0.5' })).status).toBe(200);
     expect((await poll(clientId, first)).json()).toMatchObject({ error: 'authorization_pending' });
+  });
+
+  test('a sign-in that is over counts no more', async () => {
+    const clientId = await fresh();
+    for (let round = 0; round < 7; round++) {
+      const answer = await ask(clientId);
+      expect(answer.status).toBe(200);
+      const codes = answer.json() as Codes;
+      if (round === 0) {
+        await approve(world, await claim(world, world.olive, (await match(world.olive, codes)).handle));
+      } else await continues(world.olive, (await match(world.olive, codes)).handle);
+      expect(await wait(clientId, codes)).toHaveProperty('access_token');
+    }
+  });
+
+  test('strangers who fill a network’s share do not keep out a client somebody has claimed', async () => {
+    const near = (last: number) => ({ 'x-forwarded-for': `10.44.0.${last}` });
+    const claimedClient = await fresh();
+    const codes = await codesOf(claimedClient);
+    await claim(world, world.olive, (await match(world.olive, codes)).handle);
+    for (let stranger = 0; stranger < 10; stranger++) {
+      const clientId = await fresh();
+      for (let round = 0; round < 5; round++) await ask(clientId, {}, near(stranger));
+    }
+    expect((await ask(await fresh(), {}, near(99))).status).toBe(429);
+    expect((await ask(claimedClient, {}, near(100))).status).toBe(200);
+  });
+
+  test('pages cannot read it: no origin is allowed, and no preflight is answered', async () => {
+    const origin = { origin: 'https://page.example' };
+    const answer = await ask(await fresh(), {}, origin);
+    expect(answer.headers).not.toHaveProperty('access-control-allow-origin');
+    const preflight = await gate.ask('/device_authorization', {
+      method: 'OPTIONS',
+      headers: { ...origin, 'access-control-request-method': 'POST' },
+    });
+    expect(preflight.headers).not.toHaveProperty('access-control-allow-origin');
+  });
+
+  test('polls with a code nobody has claimed write nothing into history, whatever they are answered', async () => {
+    const [own, other] = [await fresh(), await fresh()];
+    const codes = await codesOf(own);
+    const count = () =>
+      gate.database.db.prisma.auditEvent.count({ where: { clientId: { in: [own, other] } } });
+    const before = await count();
+    for (let round = 0; round < 5; round++) {
+      await poll(other, codes);
+      await wait(own, codes);
+    }
+    clock.advanceSeconds(1_801);
+    for (let round = 0; round < 5; round++) {
+      expect((await wait(own, codes)).error).toBe('expired_token');
+    }
+    expect(await count()).toBe(before);
+  });
+
+  test('the console’s database role sees neither the number nor a digest', async () => {
+    const { rows } = await gate.database.db.hot.query<{ column_name: string }>(
+      `SELECT column_name FROM information_schema.columns
+        WHERE table_name = 'device_request'
+          AND has_column_privilege('countersign_console', 'device_request', column_name, 'SELECT')`,
+    );
+    const seen = rows.map(({ column_name }) => column_name);
+    expect(seen).toContain('choices');
+    for (const hidden of ['number', 'code_challenge', 'user_code_digest']) expect(seen).not.toContain(hidden);
   });
 
   test('from a network registrations are not taken from nothing is written', async () => {

@@ -47,11 +47,15 @@ export function tokenEndpoint(gate: Gate): MachineEndpoint {
   });
 }
 
-/** An endpoint that takes a form any origin may send. */
-export function formEndpoint(path: string, answer: MachineEndpoint['answer']): MachineEndpoint {
+/** An endpoint that takes a form, from pages of any origin unless told otherwise. */
+export function formEndpoint(
+  path: string,
+  answer: MachineEndpoint['answer'],
+  { crossOrigin = true }: { crossOrigin?: boolean } = {},
+): MachineEndpoint {
   return {
     path,
-    crossOrigin: true,
+    crossOrigin,
     maxBodyBytes: MAX_TOKEN_REQUEST_BYTES,
     answer,
     tooLarge: (message) => toErrorAnswer(oauthError('invalid_request', message, { status: 413 })),

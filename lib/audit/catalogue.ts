@@ -65,7 +65,7 @@ export const eventCatalogue = {
   'device.end': {
     version: 1,
     subject: 'device request',
-    says: 'A sign-in by code ended: another number was picked than the device shows',
+    says: 'A sign-in by code ended: its person did not recognise the device',
   },
   'device.match': {
     version: 1,

@@ -21,6 +21,8 @@ export type CodeTransaction = {
   address?: string | null;
   /** Of a device that asks for the code itself; then no browser carries it. */
   deviceAddress?: string | null;
+  /** Until when somebody waits for the code; a device asks for longer than a browser. */
+  deadlineAt?: Date;
 };
 
 /**
@@ -53,7 +55,7 @@ export async function prepareCode(
       resource: transaction.resource,
       browserAddress: transaction.deviceAddress ?? transaction.address ?? null,
       createdAt: now,
-      expiresAt: addSeconds(now, preparedLifetimeSeconds),
+      expiresAt: latest(addSeconds(now, preparedLifetimeSeconds), transaction.deadlineAt),
     },
     skipDuplicates: true,
   });
@@ -94,6 +96,10 @@ export async function deliverCode(
   if (count === 0)
     throw new Conflict('This sign-in has already gone on, or it is over. Start it again in your client.');
   return { code: codeOf(ctx, transactionId), expiresAt };
+}
+
+function latest(one: Date, other: Date | undefined): Date {
+  return other && other > one ? addSeconds(other, codeLifetimeSeconds) : one;
 }
 
 /** The code of a transaction, delivered or not: what a device that waits for it is redeemed with. */

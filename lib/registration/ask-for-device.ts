@@ -34,7 +34,10 @@ export const typingSeconds = 900;
 /** RFC 8628 §3.5: how often a device may ask, in seconds, until it is told to slow down. */
 export const pollSeconds = 5;
 
-/** Devices waiting at once, of one client in one network and of one network in all. */
+/**
+ * Devices waiting at once, of one client in one network and of one network in all; about, since two that ask at once do
+ * not see each other. Clients somebody has claimed are not kept out by what strangers near them do.
+ */
 const maxOfClient = 5;
 const maxOfSource = 50;
 
@@ -122,8 +125,10 @@ const insertDevice = {
       address, source_prefix, user_agent, created_at, typed_until, expires_at, interval_seconds)
     SELECT $1, $2, $3, $4, $5::int[], $6, $7, $8, $9, $10, $11, $12, $13, $14, $15
      WHERE (SELECT count(*) FROM device_request d WHERE d.client_id = $6 AND d.expires_at > $12
-              AND d.source_prefix = $10 AND d.state <> 'ended') < ${maxOfClient}
-       AND (SELECT count(*) FROM device_request d WHERE d.source_prefix = $10 AND d.expires_at > $12) < ${maxOfSource}
+              AND d.source_prefix = $10 AND d.state IN ('asked', 'opened', 'matched')) < ${maxOfClient}
+       AND (EXISTS (SELECT 1 FROM instance i WHERE i.client_id = $6 AND i.state IN ('quarantined', 'active', 'suspended'))
+         OR (SELECT count(*) FROM device_request d WHERE d.source_prefix = $10 AND d.expires_at > $12
+               AND d.state IN ('asked', 'opened', 'matched')) < ${maxOfSource})
     RETURNING id
   ), event AS (${insertEvents('$16', 'WHERE EXISTS (SELECT 1 FROM asked)')})
   SELECT id FROM asked`,

@@ -6,7 +6,7 @@ import type { Ctx } from '#lib/platform/ctx.ts';
 import { isUniqueViolation, withTransaction } from '#lib/platform/db.ts';
 import { Conflict, Invalid } from '#lib/platform/errors.ts';
 import { newId } from '#lib/platform/ids.ts';
-import { transactionDigest } from './authorization-handle.ts';
+import { transactionDigest, waitEndsAt } from './authorization-handle.ts';
 import { createTransaction } from './claim-client.ts';
 import { requireKnownDevice } from './device-place.ts';
 import { claimHandleInput, openClaim } from './prepare-claim.ts';
@@ -42,7 +42,7 @@ export async function continueApproved(
     });
   }
   const { instance, agent } = standing;
-  await requireKnownDevice(ctx, handle, instance.id);
+  await requireKnownDevice(ctx, handle, person.personId);
   const transactionId = newId('transaction');
   const digest = transactionDigest(input.handle, handle);
   return withTransaction(ctx, async (tx) => {
@@ -84,6 +84,7 @@ export async function continueApproved(
         resource: server.resource,
         address: ctx.address,
         deviceAddress: handle.device?.address ?? null,
+        deadlineAt: waitEndsAt(handle),
       },
       living.agent,
       { parentIds: [parent] },

@@ -32,7 +32,7 @@ export async function continueTransaction(
     // A device asks for itself; no browser carries its code or its refusal.
     const isOwn = transaction.sessionId === person.sessionId && transaction.redirectUri !== deviceRedirectUri;
     if (!isOwn) return { location: null, state: await readWaitingState(tx, ctx, transaction) };
-    const settled = await settleWait(tx, ctx, transaction, { isOwner: hasRole(person, 'owner') });
+    const settled = await settleWait(tx, ctx, transaction.id, { isOwner: hasRole(person, 'owner') });
     const { redirectUri, state: clientState } = transaction;
     const { issuer } = ctx.site;
     switch (settled.kind) {

@@ -35,7 +35,7 @@ export async function joinWaiting(
       standing: standing.standing,
     });
   }
-  await requireKnownDevice(ctx, handle, instance.id);
+  await requireKnownDevice(ctx, handle, person.personId, { orAskedFor: true });
   const transactionId = newId('transaction');
   const digest = transactionDigest(input.handle, handle);
   return withTransaction(ctx, async (tx) => {

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { requireToken } from '#lib/access/rate-limit.ts';
+import { refillBucket, requireToken } from '#lib/access/rate-limit.ts';
 import { requireRole, requireSession } from '#lib/access/require.ts';
 import { recordEvent } from '#lib/audit/record.ts';
 import { deviceRedirectUri, readUserCode } from '#lib/oauth/device-grant.ts';
@@ -13,7 +13,7 @@ import { requireVault } from './prepare-claim.ts';
 
 export const openDeviceInput = z.strictObject({ code: z.string().max(64) });
 
-/** Ten codes at once, then one a minute: a person mistypes now and then, a guess needs millions. */
+/** Ten codes that do not fit at once, then one a minute: a person mistypes now and then, a guess needs millions. */
 const tries = { capacity: 10, refillSeconds: 60 };
 
 /**
@@ -28,16 +28,17 @@ export async function openDevice(
   requireRole(ctx, 'owner');
   const vault = requireVault(ctx);
   if (!ctx.site.deviceGrant) throw new Forbidden('Signing in by code is switched off here.');
+  const budget = `device-code:${person.personId}`;
   await requireToken(
     ctx,
-    `device-code:${person.personId}`,
+    budget,
     tries,
     'Too many codes that did not fit. Wait a minute, then type the code your device shows now.',
   );
   const letters = readUserCode(input.code);
   if (!letters) throw noSuchCode('A code has eight letters, as in BCDF-GHJK. Type what your device shows.');
   const now = ctx.clock.now();
-  return withTransaction(ctx, async (tx) => {
+  const opened = await withTransaction(ctx, async (tx) => {
     const device = await tx.deviceRequest.findUnique({
       where: { userCodeDigest: userCodeDigest(vault, letters) },
       omit: { codeChallenge: true, userCodeDigest: true, number: true },
@@ -53,14 +54,11 @@ export async function openDevice(
         'No device waits with this code. Look at it once more, or start again on the device: a code can be typed for fifteen minutes.',
       );
     }
-    await recordEvent(tx, ctx, {
-      kind: 'device.open',
-      subjectId: device.id,
-      clientId: device.clientId,
-      data: { deviceAddress: device.address, place: devicePlace(device.address, ctx.address) },
-    });
+    await recordEvent(tx, ctx, { kind: 'device.open', ...aboutDevice(ctx, device) });
     return { deviceId: device.id };
   });
+  await refillBucket(ctx, budget);
+  return opened;
 }
 
 function noSuchCode(message: string): Invalid {
@@ -129,20 +127,53 @@ export async function matchDevice(
   };
 }
 
+export const denyDeviceInput = z.strictObject({ deviceId: z.string().max(64) });
+
+/** The person does not know this device: it ends, the device is told, and history has who said so. */
+export async function denyDevice(
+  ctx: Ctx,
+  input: z.output<typeof denyDeviceInput>,
+): Promise<{ deviceId: string }> {
+  const person = requireSession(ctx);
+  requireRole(ctx, 'owner');
+  return withTransaction(ctx, async (tx) => {
+    const device = await tx.deviceRequest.findUnique({ where: { id: input.deviceId } });
+    if (device?.personId !== person.personId || device.sessionId !== person.sessionId) throw new NotFound();
+    const { count } = await tx.deviceRequest.updateMany({
+      where: { id: device.id, state: 'opened' },
+      data: { state: 'ended' },
+    });
+    if (count === 0) throw over();
+    await recordEnd(tx, ctx, device, 'not my device');
+    return input;
+  });
+}
+
 async function recordMatch(
   tx: Tx,
   ctx: Ctx,
   device: { id: string; clientId: string; address: string | null },
   isRight: boolean,
 ): Promise<void> {
-  await recordEvent(tx, ctx, {
-    kind: isRight ? 'device.match' : 'device.end',
+  if (!isRight) return recordEnd(tx, ctx, device, 'other number');
+  await recordEvent(tx, ctx, { kind: 'device.match', ...aboutDevice(ctx, device) });
+}
+
+async function recordEnd(
+  tx: Tx,
+  ctx: Ctx,
+  device: { id: string; clientId: string; address: string | null },
+  reason: 'other number' | 'not my device',
+): Promise<void> {
+  await recordEvent(tx, ctx, { kind: 'device.end', outcome: 'refused', reason, ...aboutDevice(ctx, device) });
+}
+
+function aboutDevice(ctx: Ctx, device: { id: string; clientId: string; address: string | null }) {
+  return {
     subjectId: device.id,
     clientId: device.clientId,
-    outcome: isRight ? 'done' : 'refused',
-    ...(isRight ? {} : { reason: 'other number' }),
     data: { deviceAddress: device.address, place: devicePlace(device.address, ctx.address) },
-  });
+  };
 }
 
 function over(): Conflict {

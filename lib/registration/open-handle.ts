@@ -13,7 +13,7 @@ import {
   waitEndsAt,
 } from './authorization-handle.ts';
 import { decisionReason } from './decision-reason.ts';
-import { type DevicePlace, devicePlace } from './device-place.ts';
+import { type DevicePlace, devicePlace, isKnownDevice } from './device-place.ts';
 import { noteDocumentVersion } from './document-versions.ts';
 import type { ClientKind } from './known-client.ts';
 import {
@@ -56,7 +56,7 @@ export type OpenedHandle = {
     suggestedName: string;
   };
   /** For a sign-in by code: the device that gets the tokens, and whether it is where this browser is. */
-  device: { address: string | null; askedAt: string; place: DevicePlace } | null;
+  device: { address: string | null; askedAt: string; place: DevicePlace; isHeld: boolean } | null;
   server: ClaimServer | null;
   /** Where its client named no server and the agent has several: the one to go on to has to be chosen. */
   choices: ClaimServer[];
@@ -134,6 +134,8 @@ export async function openHandle(ctx: Ctx, input: z.output<typeof openHandleInpu
       address: handle.device.address,
       askedAt: handle.device.askedAt.toISOString(),
       place: devicePlace(handle.device.address, ctx.address),
+      // Matters where tokens would go without a decision.
+      isHeld: standing.standing === 'approved' && !(await isKnownDevice(ctx, handle, person.personId)),
     },
     server,
     choices: server ? [] : await listBoundServers(ctx, client.id, person.personId),

@@ -29,10 +29,10 @@ export type Settled =
 
 /** Where a wait stands now. */
 export async function readWaitingState(tx: Tx, ctx: Ctx, wait: WaitRow): Promise<WaitingState> {
-  return (await readWait(tx, ctx, wait)).state;
+  return (await readAround(tx, ctx, wait)).state;
 }
 
-async function readWait(tx: Tx, ctx: Ctx, wait: WaitRow) {
+async function readAround(tx: Tx, ctx: Ctx, wait: WaitRow) {
   const instance = await tx.instance.findUniqueOrThrow({
     where: { id: wait.instanceId },
     include: { agent: true },
@@ -54,16 +54,18 @@ async function readWait(tx: Tx, ctx: Ctx, wait: WaitRow) {
 
 /**
  * Ends one wait for whoever may take what comes of it, which the caller has made sure of: the browser that claimed, or
- * the device. States, epoch and policy are read again; of all that try exactly one gets the code, because the status
- * moves under the same condition for all. Throws `Conflict` for the others.
+ * the device. The wait itself, states, epoch and policy are read in this transaction: a wait read before it, with an
+ * approval in between, would look like one the approval had left out. Of all that try exactly one gets the code, because
+ * the status moves under the same condition for all. Throws `Conflict` for the others.
  */
 export async function settleWait(
   tx: Tx,
   ctx: Ctx,
-  row: WaitRow,
+  transactionId: string,
   { isOwner }: { isOwner: boolean },
 ): Promise<Settled> {
-  const { instance, request, state } = await readWait(tx, ctx, row);
+  const row = await tx.authorizationTransaction.findUniqueOrThrow({ where: { id: transactionId } });
+  const { instance, request, state } = await readAround(tx, ctx, row);
   const wait = { ...row, agentId: instance.agentId };
   const number = `CS-${request?.number}`;
   const link = row.requestId ? consoleUrl(ctx.site, `/requests/${row.requestId}`) : ctx.site.consoleOrigin;

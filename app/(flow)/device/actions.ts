@@ -2,6 +2,7 @@
 
 import { defineAction } from '../../action.ts';
 
+export const denyDevice = defineAction('registration.denyDevice');
 export const openDevice = defineAction('registration.openDevice', {
   redirectTo: ({ deviceId }) => `/device/${deviceId}`,
 });

@@ -12,7 +12,7 @@ CREATE TABLE device_request (
   address TEXT,
   source_prefix TEXT NOT NULL,
   user_agent TEXT,
-  state TEXT NOT NULL DEFAULT 'asked' CHECK (state IN ('asked', 'opened', 'matched', 'ended')),
+  state TEXT NOT NULL DEFAULT 'asked' CHECK (state IN ('asked', 'opened', 'matched', 'settled', 'ended')),
   person_id TEXT,
   session_id TEXT,
   created_at TIMESTAMPTZ(3) NOT NULL,

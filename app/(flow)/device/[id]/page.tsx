@@ -2,7 +2,7 @@ import { DeviceNumberView } from '#components/claim/device-number-view.tsx';
 import { readDevice } from '#lib/registration/open-device.ts';
 import { notFoundOr } from '../../../not-found-or.ts';
 import { requireSignedIn } from '../../../page-context.ts';
-import { matchDevice } from '../actions.ts';
+import { denyDevice, matchDevice } from '../actions.ts';
 
 export const metadata = { title: 'Is this your device?' };
 
@@ -12,5 +12,11 @@ type Props = { params: Promise<{ id: string }> };
 export default async function DeviceNumberPage({ params }: Props) {
   const { ctx } = await requireSignedIn();
   const { id } = await params;
-  return <DeviceNumberView device={await notFoundOr(() => readDevice(ctx, id))} match={matchDevice} />;
+  return (
+    <DeviceNumberView
+      device={await notFoundOr(() => readDevice(ctx, id))}
+      match={matchDevice}
+      deny={denyDevice}
+    />
+  );
 }
