@@ -62,6 +62,18 @@ const effectsOf = (after: Snapshot) =>
   Object.fromEntries(diffSnapshots(base, after).map((line) => [line.key, line.effect]));
 
 describe('the difference to the last approval', () => {
+  test('a client that would call itself something else has to be looked at, though it gets nothing more', () => {
+    const named = (name: string): Snapshot => ({
+      ...base,
+      evidence: [{ kind: 'client name', status: 'claimed', value: { name }, method: '' }],
+    });
+    const lines = diffSnapshots(named('Field notes'), named('Field notes Pro'));
+    expect(lines).toMatchObject([
+      { label: 'Calls itself', before: 'Field notes', after: 'Field notes Pro', effect: 'widens' },
+    ]);
+    expect(diffSnapshots(named('Field notes'), named('Field notes'))).toEqual([]);
+  });
+
   test('is empty for the same snapshot, and for a first request', () => {
     expect(diffSnapshots(base, base)).toEqual([]);
     expect(diffSnapshots(null, base)).toEqual([]);

@@ -238,7 +238,18 @@ function clientLines(before: Snapshot, after: Snapshot): DiffLine[] {
     }
   }
   for (const instance of old.values()) add(instance.instanceId, 'Client', instance.clientId, null, 'narrows');
+  // A new name gives no tool, and is what people will take the client for: it has to be looked at like more rights.
+  const [was, is] = [selfGivenNames(before), selfGivenNames(after)];
+  if (was !== is) add('name', 'Calls itself', was, is, is === null ? 'neutral' : 'widens');
   return lines;
+}
+
+/** What the clients of a snapshot call themselves; null when they say nothing. */
+function selfGivenNames({ evidence }: Snapshot): string | null {
+  const names = evidence.flatMap(({ kind, value }) =>
+    kind === 'client name' ? [String(value.name ?? '')] : [],
+  );
+  return names.length > 0 ? [...new Set(names)].sort().join(', ') : null;
 }
 
 function partyLines(before: Snapshot, after: Snapshot): DiffLine[] {

@@ -75,7 +75,11 @@ function describeDifference(difference: readonly DiffLine[]): string {
   const count = (effect: DiffLine['effect']) => difference.filter((line) => line.effect === effect).length;
   const [widens, narrows] = [count('widens'), count('narrows')];
   if (difference.length === 0) return 'Nothing differs from what was approved last.';
-  if (widens === 0 && narrows === 0) return 'Since the last approval only wording changed.';
+  if (widens === 0 && narrows === 0) {
+    return difference.some((line) => line.subject === 'client')
+      ? 'Since the last approval the client changed what it says of itself.'
+      : 'Since the last approval only wording changed.';
+  }
   const parts = [
     widens > 0 ? `${widens} ${widens === 1 ? 'thing widens' : 'things widen'}` : null,
     narrows > 0 ? `${narrows} ${narrows === 1 ? 'narrows' : 'narrow'}` : null,
