@@ -8,13 +8,16 @@ import { readConfig } from '#lib/platform/env.ts';
 import { newId } from '#lib/platform/ids.ts';
 import { createLogger } from '#lib/platform/log.ts';
 import { siteOf } from '#lib/platform/site.ts';
-import { reachDatabase } from '../server/reach-database.ts';
+import { type ReachedDatabase, reachDatabase } from '../server/reach-database.ts';
 
 /**
  * Lends `work` a context in which the host itself acts, as the history will say with the name of the account that ran
  * the command. Uses the running server's database, or starts it for as long as the work takes.
  */
-export async function withHostContext<T>(command: string, work: (ctx: Ctx) => Promise<T>): Promise<T> {
+export async function withHostContext<T>(
+  command: string,
+  work: (ctx: Ctx, database: ReachedDatabase) => Promise<T>,
+): Promise<T> {
   const config = readConfig({});
   const log = createLogger({ level: 'warn' });
   const database = await reachDatabase(config, log);
@@ -24,8 +27,8 @@ export async function withHostContext<T>(command: string, work: (ctx: Ctx) => Pr
       where: { id: 1 },
       select: { issuer: true, demo: true },
     });
-    return await work({
-      actor: systemActor(`${command} (${userInfo().username})`),
+    const ctx = {
+      actor: systemActor(hostActorName(command)),
       clock: systemClock,
       db,
       vault: openVault(database.secrets.keyEncryptionKey),
@@ -33,9 +36,15 @@ export async function withHostContext<T>(command: string, work: (ctx: Ctx) => Pr
       traceId: newId('trace'),
       address: null,
       userAgent: null,
-    });
+    };
+    return await work(ctx, database);
   } finally {
     await db.close();
     await database.release();
   }
+}
+
+/** Who acts when a command does: the history names the account that ran it. */
+export function hostActorName(command: string): string {
+  return `${command} (${userInfo().username})`;
 }

@@ -2,18 +2,23 @@ import { parseArgs } from 'node:util';
 import { OperatorError } from '#lib/platform/operator-error.ts';
 import manifest from '../package.json' with { type: 'json' };
 import { adminFirst, adminRecover } from './admin.ts';
+import { backup, restore, verify } from './backup.ts';
 import { printConfig } from './config.ts';
 
 const usage = `countersign ${manifest.version}
 
   countersign admin first                a new link that enrols the first admin
   countersign admin recover <email>      a link that makes this address an admin again
+  countersign backup <file>              everything the database holds, in one new file; the server may run
+  countersign verify <file>              whether a backup is whole and its history holds; needs no server
+  countersign restore <file>             into an empty database; --into-new-folder <folder> makes one beside
   countersign config                     every setting, its default and what is set
 
 Run on the host, with the same COUNTERSIGN_DATA and other settings as the server. It may be running or not.
 `;
 
-type Command = (args: readonly string[]) => Promise<void>;
+type Options = { 'into-new-folder'?: string | undefined };
+type Command = (args: readonly string[], options: Options) => Promise<void>;
 
 const commands: Record<string, Command> = {
   'admin first': () => adminFirst(),
@@ -21,18 +26,27 @@ const commands: Record<string, Command> = {
     if (!email) throw new OperatorError('Say for whom: countersign admin recover <email>');
     await adminRecover(email);
   },
+  backup: ([file]) => backup(required(file, 'countersign backup <file>')),
+  verify: ([file]) => verify(required(file, 'countersign verify <file>')),
+  restore: ([file], options) =>
+    restore(required(file, 'countersign restore <file>'), { newFolder: options['into-new-folder'] }),
   config: async () => printConfig(),
 };
+
+function required(value: string | undefined, usageLine: string): string {
+  if (!value) throw new OperatorError(`Something is missing: ${usageLine}`);
+  return value;
+}
 
 async function main(): Promise<number> {
   const { positionals, values } = parseArgs({
     allowPositionals: true,
-    options: { help: { type: 'boolean', short: 'h' } },
+    options: { help: { type: 'boolean', short: 'h' }, 'into-new-folder': { type: 'string' } },
   });
   for (const words of [2, 1]) {
     const command = commands[positionals.slice(0, words).join(' ')];
     if (command && !values.help) {
-      await command(positionals.slice(words));
+      await command(positionals.slice(words), values);
       return 0;
     }
   }
@@ -43,6 +57,14 @@ async function main(): Promise<number> {
 try {
   process.exitCode = await main();
 } catch (error) {
-  console.error(error instanceof OperatorError ? error.message : error);
+  console.error(isForOperator(error) ? error.message : error);
   process.exitCode = 1;
+}
+
+/** Errors whose message is all an operator needs: ours, and those about a mistyped option. */
+function isForOperator(error: unknown): error is Error {
+  return (
+    error instanceof OperatorError ||
+    (error instanceof Error && /^ERR_PARSE_ARGS_/.test((error as NodeJS.ErrnoException).code ?? ''))
+  );
 }

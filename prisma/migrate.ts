@@ -17,8 +17,12 @@ type AppliedMigration = { migration_name: string; checksum: string; finished: bo
  * @throws when an earlier attempt failed half way, when an applied migration was edited since, or when the database
  * is newer than this program.
  */
-export async function migrate(databaseUrl: string): Promise<string[]> {
-  const migrations = await readMigrations();
+export async function migrate(
+  databaseUrl: string,
+  /** The last migration to apply, for a backup of an older version; all of them unless given. */
+  options: { through?: string | undefined } = {},
+): Promise<string[]> {
+  const migrations = upTo(await readMigrations(), options.through);
   const client = new pg.Client({ connectionString: databaseUrl });
   // A connection that is lost fails the query under way, or the next one.
   client.on('error', () => undefined);
@@ -40,6 +44,23 @@ export async function migrate(databaseUrl: string): Promise<string[]> {
     // Ends the session and with it the lock.
     await client.end();
   }
+}
+
+/** Every migration this program has, in order. */
+export async function knownMigrations(): Promise<{ name: string; checksum: string }[]> {
+  const { migrationDirectories } = await readMigrations();
+  return migrationDirectories.map((directory) => ({
+    name: directory.path,
+    checksum: checksumOf(directory),
+  }));
+}
+
+function upTo(migrations: MigrationList, last: string | undefined): MigrationList {
+  if (last === undefined) return migrations;
+  return {
+    ...migrations,
+    migrationDirectories: migrations.migrationDirectories.filter(({ path }) => path <= last),
+  };
 }
 
 /** Names of migrations the database lacks; read-only, for readiness checks. */

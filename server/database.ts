@@ -3,6 +3,7 @@ import path from 'node:path';
 import { Logger as JobLogger, runMigrations } from 'graphile-worker';
 import pg from 'pg';
 import { openPool } from '#lib/platform/db.ts';
+import { OperatorError } from '#lib/platform/operator-error.ts';
 import { migrate } from '#prisma/migrate.ts';
 import { prismaFolder } from '#prisma/schema-engine.ts';
 
@@ -44,6 +45,9 @@ export async function ensureRolesAndDatabase(
 /** Serialises starts that prepare one database at the same moment; another number than the migrations' own. */
 const preparationLock = 7_264_591_224;
 
+/** The mark of a database that a backup is being loaded into; gone when it is whole. */
+export const restoringSchema = 'countersign_restoring';
+
 export type Preparation = {
   /** Names of the migrations this start applied. */
   applied: string[];
@@ -54,14 +58,30 @@ export type Preparation = {
 /**
  * Brings a database up to date as its owner: our migrations, the job queue's, then what each role may do
  * (prisma/roles.sql). Idempotent, and safe when several processes start at once.
+ *
+ * @throws OperatorError where a restore into it was not finished, unless it is the restore that asks.
  */
-export async function prepareDatabase(ownerUrl: string): Promise<Preparation> {
+export async function prepareDatabase(
+  ownerUrl: string,
+  options: { restoring?: boolean } = {},
+): Promise<Preparation> {
   return withClient(ownerUrl, async (client) => {
     await client.query('SELECT pg_advisory_lock($1)', [preparationLock]);
+    if (!options.restoring) await refuseUnfinishedRestore(client);
     const applied = await migrate(ownerUrl);
     await migrateJobQueue(ownerUrl);
     return { applied, leastPrivilege: await applyGrants(client) };
   });
+}
+
+async function refuseUnfinishedRestore(client: pg.Client): Promise<void> {
+  const { rows } = await client.query(
+    `SELECT to_regnamespace('${restoringSchema}') IS NOT NULL AS unfinished`,
+  );
+  if (!rows[0].unfinished) return;
+  throw new OperatorError(
+    'A restore into this database was cut off, so what is in it is not whole. Run the restore again; it begins anew.',
+  );
 }
 
 async function migrateJobQueue(ownerUrl: string): Promise<void> {

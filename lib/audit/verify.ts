@@ -23,7 +23,7 @@ const batchRows = 1_000;
 /** An event this long without a position was not left behind by a busy sequencer. */
 const strayAfterSeconds = 600;
 
-type LeafRow = { sequence: string; event_id: string; leaf_hash: Buffer; event: EventRow | null };
+export type LeafRow = { sequence: string; event_id: string; leaf_hash: Buffer; event: EventRow | null };
 
 /**
  * Reads the whole log again and believes nothing that is stored beside it: digests from the events' columns, leaves
@@ -100,7 +100,8 @@ export async function verifyLog(options: {
   }
 }
 
-function problemOf(row: LeafRow, position: number): string | null {
+/** What is wrong with the row of a position, believing neither the order nor the event; null when it holds. */
+export function problemOf(row: LeafRow, position: number): string | null {
   if (Number(row.sequence) !== position) return 'A position is missing from the order of the log.';
   if (!row.event) return `The event ${row.event_id} of this position is gone.`;
   if (digestOfRow(row.event) !== row.event.digest) {
@@ -178,7 +179,7 @@ async function findStray(client: pg.Client, clock: Clock) {
 }
 
 /** The right edge of a growing tree: all that a root needs. */
-class Frontier {
+export class Frontier {
   size = 0;
   #edge: { level: number; index: number; hash: Buffer }[] = [];
 

@@ -45,7 +45,10 @@ export async function resumeIssuance(
     const before = await tx.installation.findUnique({ where: { id: 1 } });
     if (!before?.issuanceStoppedAt) throw new Conflict('Issuance is not stopped.', { state: 'issuing' });
     const stop = await latestStop(tx);
-    const generation = generationAfter(before.feedGeneration, stop?.guardGeneration ?? 0);
+    const generation = Math.max(
+      generationAfter(before.feedGeneration, stop?.guardGeneration ?? 0),
+      stop?.newGeneration ?? 0,
+    );
     const { count } = await tx.installation.updateMany({
       where: { id: 1, issuanceStoppedAt: before.issuanceStoppedAt, feedGeneration: before.feedGeneration },
       data: { issuanceStoppedAt: null, issuanceStoppedReason: null, feedGeneration: generation },
@@ -85,9 +88,17 @@ function generationAfter(known: number, seenByGuard: number): number {
   return Math.max(known, Math.min(seenByGuard, known + mostGenerationsAhead)) + 1;
 }
 
-async function latestStop(tx: Tx): Promise<{ id: string; guardGeneration: number } | null> {
-  const [row] = await tx.$queryRaw<{ id: string; guardGeneration: number | null }[]>`
-    SELECT id, (data ->> 'guardGeneration')::float8 AS "guardGeneration" FROM audit_event
+/** `newGeneration` is what a restore on the host asks for, which does not depend on any guard's word. */
+async function latestStop(
+  tx: Tx,
+): Promise<{ id: string; guardGeneration: number; newGeneration: number } | null> {
+  const [row] = await tx.$queryRaw<
+    { id: string; guardGeneration: number | null; newGeneration: number | null }[]
+  >`
+    SELECT id, (data ->> 'guardGeneration')::float8 AS "guardGeneration",
+           (data ->> 'newGeneration')::float8 AS "newGeneration" FROM audit_event
      WHERE kind = 'installation.issuance_stop' ORDER BY arrival DESC LIMIT 1`;
-  return row ? { id: row.id, guardGeneration: row.guardGeneration ?? 0 } : null;
+  return row
+    ? { id: row.id, guardGeneration: row.guardGeneration ?? 0, newGeneration: row.newGeneration ?? 0 }
+    : null;
 }

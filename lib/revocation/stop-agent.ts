@@ -60,9 +60,19 @@ async function stopAgent(
   const requestedAt = ctx.clock.now();
   return withEmergencyTransaction(ctx, async (tx) => {
     const [agent] = await tx.$queryRaw<
-      { id: string; ownerId: string; state: AgentState; epoch: number; name: string }[]
+      {
+        id: string;
+        ownerId: string;
+        state: AgentState;
+        epoch: number;
+        nextEpoch: number;
+        name: string;
+      }[]
     >`
-      SELECT id, owner_id AS "ownerId", state, epoch, name FROM agent WHERE id = ${input.agentId} FOR UPDATE`;
+      SELECT id, owner_id AS "ownerId", state, epoch, name,
+             -- After a restored backup the issuer's is past every epoch the lost time can have held.
+             greatest(epoch + 1, (SELECT issuer_epoch FROM installation WHERE id = 1)) AS "nextEpoch"
+        FROM agent WHERE id = ${input.agentId} FOR UPDATE`;
     if (!agent) throw new NotFound();
     if (
       ctx.actor.kind === 'person' &&
@@ -90,7 +100,7 @@ async function stopAgent(
         stateCause: input.cause,
         stateById: actorIdOf(ctx.actor),
         stateSince: now,
-        epoch: { increment: 1 },
+        epoch: agent.nextEpoch,
       },
     });
     const stopEvent = await recordEvent(tx, ctx, {
@@ -100,7 +110,7 @@ async function stopAgent(
       parentIds: await lastBindings(tx, agent.id),
       reason: input.reason || input.cause,
       before: { state: agent.state, epoch: agent.epoch },
-      after: { state, epoch: agent.epoch + 1 },
+      after: { state, epoch: agent.nextEpoch },
       data: { revocationId, cause: input.cause, liveTokens: blastRadius?.liveTokens ?? 0 },
     });
     const cascade = await endWhatItHolds(tx, ctx, {
