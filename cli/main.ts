@@ -4,6 +4,7 @@ import manifest from '../package.json' with { type: 'json' };
 import { adminFirst, adminRecover } from './admin.ts';
 import { backup, restore, verify } from './backup.ts';
 import { printConfig } from './config.ts';
+import { move, undoMove } from './move.ts';
 
 const usage = `countersign ${manifest.version}
 
@@ -12,12 +13,17 @@ const usage = `countersign ${manifest.version}
   countersign backup <file>              everything the database holds, in one new file; the server may run
   countersign verify <file>              whether a backup is whole and its history holds; needs no server
   countersign restore <file>             into an empty database; --into-new-folder <folder> makes one beside
+  countersign move --to <DATABASE_URL>   the embedded database to an empty PostgreSQL; --undo goes back
   countersign config                     every setting, its default and what is set
 
 Run on the host, with the same COUNTERSIGN_DATA and other settings as the server. It may be running or not.
 `;
 
-type Options = { 'into-new-folder'?: string | undefined };
+type Options = {
+  'into-new-folder'?: string | undefined;
+  to?: string | undefined;
+  undo?: boolean | undefined;
+};
 type Command = (args: readonly string[], options: Options) => Promise<void>;
 
 const commands: Record<string, Command> = {
@@ -30,6 +36,7 @@ const commands: Record<string, Command> = {
   verify: ([file]) => verify(required(file, 'countersign verify <file>')),
   restore: ([file], options) =>
     restore(required(file, 'countersign restore <file>'), { newFolder: options['into-new-folder'] }),
+  move: (_, { to, undo }) => (undo ? undoMove() : move(required(to, 'countersign move --to <DATABASE_URL>'))),
   config: async () => printConfig(),
 };
 
@@ -41,7 +48,12 @@ function required(value: string | undefined, usageLine: string): string {
 async function main(): Promise<number> {
   const { positionals, values } = parseArgs({
     allowPositionals: true,
-    options: { help: { type: 'boolean', short: 'h' }, 'into-new-folder': { type: 'string' } },
+    options: {
+      help: { type: 'boolean', short: 'h' },
+      'into-new-folder': { type: 'string' },
+      to: { type: 'string' },
+      undo: { type: 'boolean' },
+    },
   });
   for (const words of [2, 1]) {
     const command = commands[positionals.slice(0, words).join(' ')];

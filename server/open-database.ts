@@ -5,6 +5,7 @@ import type { Logger } from '#lib/platform/log.ts';
 import { OperatorError } from '#lib/platform/operator-error.ts';
 import { type InstallationSecrets, loadSecrets } from '#lib/platform/secrets.ts';
 import { connectionString, type DatabaseUrls, databaseRoles, ensureRolesAndDatabase } from './database.ts';
+import { refuseMoved } from './moved.ts';
 import { superuserName } from './postgres/cluster.ts';
 import { keepPostgresRunning, type RunningPostgres } from './postgres/keep-running.ts';
 import { placeCluster } from './postgres/place.ts';
@@ -37,6 +38,7 @@ export async function openDatabase(config: Config, log: Logger): Promise<OpenedD
     return { databaseUrls, secrets, postgres: null, notes: [] };
   }
 
+  await refuseMoved(config.dataFolder);
   const place = await placeCluster(config.dataFolder);
   const identifierFile = path.join(config.dataFolder, 'database-identifier');
   await requireSameCluster(identifierFile, place.dataFolder);

@@ -106,9 +106,11 @@ const addresses = z
     'must be a list of IP addresses',
   );
 
-const postgresUrl = z
-  .string()
-  .refine((value) => /^postgres(ql)?:\/\//.test(value) && URL.canParse(value), 'must be a postgresql:// URL');
+export function isPostgresUrl(value: string): boolean {
+  return /^postgres(ql)?:\/\//.test(value) && URL.canParse(value);
+}
+
+const postgresUrl = z.string().refine(isPostgresUrl, 'must be a postgresql:// URL');
 
 const budget = (standard: number) => z.coerce.number().int().min(1).max(10_000_000).default(standard);
 

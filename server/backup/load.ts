@@ -80,29 +80,36 @@ async function refuseNewer(header: Header): Promise<void> {
   }
 }
 
-/** @throws OperatorError unless the database holds nothing, or only what an earlier loading left unfinished. */
+/**
+ * Whether an earlier loading was left unfinished here; that one may be begun anew.
+ *
+ * @throws OperatorError where the database holds anything else.
+ */
+export async function requireEmpty(client: pg.Client): Promise<{ unfinished: boolean }> {
+  const { rows } = await client.query<{ unfinished: boolean; tables: string; installed: boolean }>(
+    `SELECT to_regnamespace('${restoringSchema}') IS NOT NULL AS unfinished,
+            (SELECT count(*) FROM pg_tables WHERE schemaname = 'public') AS tables,
+            to_regclass('public.installation') IS NOT NULL AS installed`,
+  );
+  const [found] = rows;
+  if (found?.unfinished || found?.tables === '0') return { unfinished: found.unfinished };
+  const issuer = found?.installed
+    ? (await client.query<{ issuer: string }>('SELECT issuer FROM installation')).rows[0]?.issuer
+    : undefined;
+  throw new OperatorError(
+    issuer
+      ? `The database holds the installation ${issuer} already. Nothing is ever put over another: use an empty database, or a new folder.`
+      : 'The database is not empty. Nothing is ever put over something else: use an empty database, or a new folder.',
+  );
+}
+
 async function prepareEmpty(ownerUrl: string): Promise<void> {
   await withOwner(ownerUrl, async (client) => {
     await client.query(`SET lock_timeout = '10s'`);
-    const { rows } = await client.query<{ unfinished: boolean; tables: string; installed: boolean }>(
-      `SELECT to_regnamespace('${restoringSchema}') IS NOT NULL AS unfinished,
-              (SELECT count(*) FROM pg_tables WHERE schemaname = 'public') AS tables,
-              to_regclass('public.installation') IS NOT NULL AS installed`,
-    );
-    const found = rows[0];
-    if (!found?.unfinished && found?.tables !== '0') {
-      const issuer = found?.installed
-        ? (await client.query<{ issuer: string }>('SELECT issuer FROM installation')).rows[0]?.issuer
-        : undefined;
-      throw new OperatorError(
-        issuer
-          ? `The database holds the installation ${issuer} already. Nothing is ever restored over another: use an empty database, or a new folder.`
-          : 'The database is not empty. Nothing is ever restored over something else: use an empty database, or a new folder.',
-      );
-    }
+    const { unfinished } = await requireEmpty(client);
     await client.query('BEGIN');
     await client.query(`CREATE SCHEMA IF NOT EXISTS ${restoringSchema}`);
-    if (found.unfinished) {
+    if (unfinished) {
       const tables = await client.query<{ name: string }>(
         `SELECT quote_ident(schemaname) || '.' || quote_ident(tablename) AS name FROM pg_tables WHERE schemaname = 'public'`,
       );
