@@ -43,6 +43,8 @@ export async function answerReadiness(
   gate: Gate,
   checks: Record<string, ReadinessCheck>,
   response: ServerResponse,
+  /** Facts that do not decide about traffic, such as room on the disk: stops must get through to the end. */
+  facts: Record<string, string> = {},
 ): Promise<void> {
   const results = await Promise.all(
     Object.entries(checks).map(async ([name, check]) => {
@@ -59,6 +61,7 @@ export async function answerReadiness(
   answerJson(response, ready ? 200 : 503, {
     status: ready ? 'ready' : 'not ready',
     checks: Object.fromEntries(results),
+    ...facts,
   });
 }
 
@@ -102,6 +105,18 @@ export const requestsTotal = new Counter({
 export const shedTotal = new Counter({
   name: 'countersign_http_shed_total',
   help: 'Anonymous requests turned away because this process was overloaded.',
+  registers: [registry],
+});
+
+export const registrationsStoppedTotal = new Counter({
+  name: 'countersign_registrations_stopped_total',
+  help: 'Registrations of unknown clients turned away because the disk is nearly full.',
+  registers: [registry],
+});
+
+export const dataFreeBytes = new Gauge({
+  name: 'countersign_data_free_bytes',
+  help: 'Room left on the tightest disk under the data folder and the embedded database.',
   registers: [registry],
 });
 

@@ -8,6 +8,7 @@ import { systemActor } from '#lib/platform/actor.ts';
 import { clientAddress, isInRanges, parseRanges, privateRanges } from '#lib/platform/address.ts';
 import { type Clock, systemClock } from '#lib/platform/clock.ts';
 import type { Vault } from '#lib/platform/crypto.ts';
+import type { Ctx } from '#lib/platform/ctx.ts';
 import type { Db } from '#lib/platform/db.ts';
 import type { Config } from '#lib/platform/env.ts';
 import { newId } from '#lib/platform/ids.ts';
@@ -17,6 +18,7 @@ import { createApiApp } from './api/app.ts';
 import { LiveHub } from './api/live.ts';
 import { type ConsoleTarget, createConsoleProxy } from './console-proxy.ts';
 import { type Caller, ctxOf, type Gate } from './context.ts';
+import { type DiskWatch, watchDisk } from './disk.ts';
 import { FeedHub } from './guards/feed-hub.ts';
 import {
   answerJson,
@@ -24,11 +26,13 @@ import {
   gateChecks,
   loopLag,
   type ReadinessCheck,
+  registrationsStoppedTotal,
   registry,
   requestsTotal,
   shedTotal,
 } from './health.ts';
 import { measureLoad } from './load.ts';
+import { crossOriginHeaders } from './oauth/answer.ts';
 import { createOAuthApp, machineEndpoints } from './oauth/app.ts';
 import { serveMachine } from './oauth/machine.ts';
 import { actorOfSession, sessionOfRequest } from './session.ts';
@@ -53,6 +57,8 @@ export type GateOptions = {
     | null;
   /** What must hold beside the gate's own checks before `/readyz` says so, such as the jobs worker. */
   readiness?: Record<string, ReadinessCheck>;
+  /** Folders whose disks are watched; none are in tests of the protocol face. */
+  diskFolders?: readonly string[];
 };
 
 export type RunningGate = {
@@ -90,8 +96,9 @@ export async function startGate(options: GateOptions): Promise<RunningGate> {
   await feed.start(wakeUps);
   const live = new LiveHub(gate);
   await live.start(wakeUps);
-  const front = createFront(gate, feed, live, options);
   const system = () => ctxOf(gate, { actor: systemActor('gate') });
+  const disk = await watchDiskOf(gate, system, options.diskFolders ?? []);
+  const front = createFront(gate, feed, live, disk, options);
   const stopDenySet = await listenToFeed(system(), wakeUps);
 
   const verbServer = options.verbSocket ? await listenForVerbs(gate, options, options.verbSocket) : null;
@@ -125,6 +132,7 @@ export async function startGate(options: GateOptions): Promise<RunningGate> {
     async close() {
       clearInterval(widen);
       clearInterval(flush);
+      disk.stop();
       feed.close();
       live.close();
       stopDenySet();
@@ -151,6 +159,7 @@ function createFront(
   gate: Gate,
   feed: FeedHub,
   live: LiveHub,
+  disk: DiskWatch,
   options: GateOptions,
 ): { handle: Handle; close(): void } {
   const issuerHost = new URL(gate.site.issuer).host;
@@ -217,7 +226,11 @@ function createFront(
     if (path === null) return refuse(400, 'invalid_request', { connection: 'close' });
     if (path === '/healthz')
       return { face: 'health', answer: () => answerJson(outgoing, 200, { status: 'ok' }) };
-    if (path === '/readyz') return { face: 'health', answer: () => answerReadiness(gate, checks, outgoing) };
+    if (path === '/readyz')
+      return {
+        face: 'health',
+        answer: () => answerReadiness(gate, checks, outgoing, { disk: disk.state() }),
+      };
     const host = incoming.headers.host?.toLowerCase();
     const face = host === issuerHost ? 'issuer' : host === consoleHost ? 'console' : null;
     if (!face) {
@@ -233,6 +246,11 @@ function createFront(
     if (isApiPath(path)) return { face: 'api', answer: () => apiListeners[face](incoming, outgoing) };
     if (face === 'issuer') {
       const endpoint = incoming.method === 'POST' ? machine.get(path) : undefined;
+      if (endpoint?.path === '/register' && disk.state() === 'critical') {
+        registrationsStoppedTotal.inc();
+        noteAnonymousRefusal(ctxOf(gate, callerOf(incoming)), 'register', 'disk_nearly_full');
+        return { face: 'oauth', answer: () => refuseRegistration(incoming, outgoing) };
+      }
       const answer = endpoint
         ? () => serveMachine(gate, endpoint, callerOf(incoming), incoming, outgoing)
         : () => oauthListener(incoming, outgoing);
@@ -300,6 +318,33 @@ function createFront(
       proxy?.close();
     },
   };
+}
+
+/** Who is known goes on; whoever comes new would fill what room there is for those who are. */
+function refuseRegistration(incoming: IncomingMessage, outgoing: ServerResponse): void {
+  incoming.resume();
+  answerJson(
+    outgoing,
+    503,
+    {
+      error: 'temporarily_unavailable',
+      error_description: 'No new clients are registered at the moment. Try again later.',
+    },
+    { ...crossOriginHeaders, 'retry-after': '300', connection: 'close' },
+  );
+}
+
+const megabyte = 2 ** 20;
+
+async function watchDiskOf(gate: Gate, ctx: () => Ctx, folders: readonly string[]): Promise<DiskWatch> {
+  const { diskLowMb, diskStopMb } = gate.config;
+  if (folders.length === 0) return { state: () => 'ok', stop: () => undefined };
+  return watchDisk({
+    folders,
+    limits: { lowBytes: diskLowMb * megabyte, stopBytes: diskStopMb * megabyte },
+    ctx,
+    log: gate.log,
+  });
 }
 
 function isApiPath(path: string): boolean {

@@ -156,6 +156,7 @@ async function runGate(
     startSecret,
     console: target,
     verbSocket,
+    diskFolders: [config.dataFolder, ...(database.databaseFolder ? [database.databaseFolder] : [])],
     beforeConsole: demo?.createContinueAs(ctx) ?? null,
     readiness: worker
       ? {

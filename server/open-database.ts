@@ -16,6 +16,8 @@ export type OpenedDatabase = {
   secrets: InstallationSecrets;
   /** The embedded PostgreSQL, or null when DATABASE_URL names another. */
   postgres: RunningPostgres | null;
+  /** Where the embedded PostgreSQL keeps its data; null when DATABASE_URL names another. */
+  databaseFolder: string | null;
   notes: string[];
 };
 
@@ -35,7 +37,7 @@ export async function openDatabase(config: Config, log: Logger): Promise<OpenedD
       console: config.roleDatabaseUrls.console ?? config.databaseUrl,
       sequencer: config.roleDatabaseUrls.sequencer ?? config.databaseUrl,
     };
-    return { databaseUrls, secrets, postgres: null, notes: [] };
+    return { databaseUrls, secrets, postgres: null, databaseFolder: null, notes: [] };
   }
 
   await refuseMoved(config.dataFolder);
@@ -54,7 +56,13 @@ export async function openDatabase(config: Config, log: Logger): Promise<OpenedD
     await postgres.stop();
     throw error;
   }
-  return { databaseUrls: embeddedUrls(postgres, secrets), secrets, postgres, notes: place.notes };
+  return {
+    databaseUrls: embeddedUrls(postgres, secrets),
+    secrets,
+    postgres,
+    databaseFolder: place.dataFolder,
+    notes: place.notes,
+  };
 }
 
 /**

@@ -36,7 +36,7 @@ export type TestGate = {
 export async function startTestGate(
   port: number,
   environment: Record<string, string> = {},
-  options: { clock?: Clock; verbSocket?: string; startSecret?: string } = {},
+  options: { clock?: Clock; verbSocket?: string; startSecret?: string; diskFolders?: string[] } = {},
 ): Promise<TestGate> {
   const database = await createTestDatabase({ prisma: 4, hot: 4, emergency: 2 });
   const config = parseConfig(
@@ -53,6 +53,7 @@ export async function startTestGate(
     startSecret: options.startSecret ?? randomToken(),
     console: null,
     verbSocket: options.verbSocket ?? null,
+    diskFolders: options.diskFolders ?? [],
   });
   const issuerHost = new URL(config.issuer).host;
   const ask = (path: string, { method = 'GET', headers = {}, body, host = issuerHost }: Ask = {}) =>

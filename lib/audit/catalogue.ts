@@ -84,6 +84,11 @@ export const eventCatalogue = {
   'guard.revoke': { version: 1, subject: 'guard', says: 'A guard was revoked' },
   'history.export': { version: 1, subject: 'history', says: 'A copy of history was taken' },
   'installation.backup': { version: 1, subject: 'installation', says: 'A backup was made on the host' },
+  'installation.disk_space': {
+    version: 1,
+    subject: 'host',
+    says: 'A disk ran low, or has room again',
+  },
   'installation.issuance_stop': { version: 1, subject: 'installation', says: 'Issuance was stopped' },
   'installation.issuance_resume': { version: 1, subject: 'installation', says: 'Issuance was resumed' },
   'installation.move': {

@@ -40,6 +40,9 @@ export type Config = {
   /** Unclaimed registrations kept from one network and in all; beyond, the oldest of the noisiest network ends. */
   unclaimedPerSource: number;
   unclaimedClients: number;
+  /** Free megabytes below which people are told, and below which nobody unknown may register; 0 for neither. */
+  diskLowMb: number;
+  diskStopMb: number;
   /** Networks (CIDR) whose forwarded client address is believed. Empty: nobody's. */
   trustedProxies: readonly string[];
   /** Development only: client metadata documents may be fetched from loopback. Reported loudly. */
@@ -114,6 +117,8 @@ const postgresUrl = z.string().refine(isPostgresUrl, 'must be a postgresql:// UR
 
 const budget = (standard: number) => z.coerce.number().int().min(1).max(10_000_000).default(standard);
 
+const megabytes = (standard: number) => z.coerce.number().int().min(0).max(1_000_000_000).default(standard);
+
 const httpUrl = z.string().refine((value) => {
   const url = URL.parse(value);
   return url?.protocol === 'http:' || url?.protocol === 'https:';
@@ -167,6 +172,12 @@ export const configSchema = z.object({
   COUNTERSIGN_DEVICE_GRANT: flag
     .default(false)
     .describe('Sign-in by code for clients without a browser (RFC 8628).'),
+  COUNTERSIGN_DISK_LOW_MB: megabytes(2_048).describe(
+    'Free megabytes on the disk of the data folder and the embedded database below which admins are told; 0 for never.',
+  ),
+  COUNTERSIGN_DISK_STOP_MB: megabytes(512).describe(
+    'Free megabytes there below which unknown clients cannot register; 0 for never.',
+  ),
   COUNTERSIGN_TRUSTED_PROXIES: networks
     .default([])
     .describe('Networks of reverse proxies whose X-Forwarded-For is believed.'),
@@ -328,6 +339,8 @@ export function parseConfig(
     unclaimedPerSource: values.COUNTERSIGN_UNCLAIMED_PER_SOURCE,
     unclaimedClients: values.COUNTERSIGN_UNCLAIMED_CLIENTS,
     deviceGrant: values.COUNTERSIGN_DEVICE_GRANT,
+    diskLowMb: values.COUNTERSIGN_DISK_LOW_MB,
+    diskStopMb: values.COUNTERSIGN_DISK_STOP_MB,
     trustedProxies: values.COUNTERSIGN_TRUSTED_PROXIES,
     allowLoopbackMetadata: values.COUNTERSIGN_ALLOW_LOOPBACK_METADATA,
     examplePort:
@@ -406,6 +419,12 @@ function contradictions(
     problems.push(
       'COUNTERSIGN_ALLOW_LOOPBACK_METADATA is for development and cannot go with an https issuer.',
     );
+  }
+  if (
+    values.COUNTERSIGN_DISK_LOW_MB > 0 &&
+    values.COUNTERSIGN_DISK_STOP_MB > values.COUNTERSIGN_DISK_LOW_MB
+  ) {
+    problems.push('COUNTERSIGN_DISK_STOP_MB must not be above COUNTERSIGN_DISK_LOW_MB.');
   }
   if (!values.COUNTERSIGN_OIDC_ISSUER !== !values.COUNTERSIGN_OIDC_CLIENT_ID) {
     problems.push('COUNTERSIGN_OIDC_ISSUER and COUNTERSIGN_OIDC_CLIENT_ID need each other.');
