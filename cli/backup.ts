@@ -75,7 +75,10 @@ export async function restore(file: string, options: { newFolder?: string | unde
       counted(ended.keys, 'keys that signed tokens (killed; everything they signed is refused)'),
       counted(ended.tokens, 'access tokens and revealed tokens'),
       counted(ended.families, 'sign-ins of clients (refresh tokens): their people sign in once more'),
-      counted(ended.codes + ended.waitingBrowsers, 'authorization codes and browsers that waited'),
+      counted(
+        ended.codes + ended.waitingBrowsers + ended.devices,
+        'authorization codes, and browsers and devices that waited',
+      ),
       counted(ended.reveals, 'rights of owners to reveal a token'),
       counted(ended.sessions, 'sessions of people: everybody signs in again'),
       counted(ended.apiTokens, 'API tokens: make new ones'),

@@ -34,6 +34,7 @@ import {
 import { measureLoad } from './load.ts';
 import { crossOriginHeaders } from './oauth/answer.ts';
 import { createOAuthApp, machineEndpoints } from './oauth/app.ts';
+import { deviceAuthorizationPath } from './oauth/device-authorization.ts';
 import { serveMachine } from './oauth/machine.ts';
 import { actorOfSession, sessionOfRequest } from './session.ts';
 import { sessionCookieName } from './session-cookie.ts';
@@ -60,6 +61,9 @@ export type GateOptions = {
   /** Folders whose disks are watched; none are in tests of the protocol face. */
   diskFolders?: readonly string[];
 };
+
+/** Where anybody can have a row written. */
+const registersUnknown: ReadonlySet<string> = new Set(['/register', deviceAuthorizationPath]);
 
 export type RunningGate = {
   gate: Gate;
@@ -246,7 +250,7 @@ function createFront(
     if (isApiPath(path)) return { face: 'api', answer: () => apiListeners[face](incoming, outgoing) };
     if (face === 'issuer') {
       const endpoint = incoming.method === 'POST' ? machine.get(path) : undefined;
-      if (endpoint?.path === '/register' && disk.state() === 'critical') {
+      if (endpoint && registersUnknown.has(endpoint.path) && disk.state() === 'critical') {
         registrationsStoppedTotal.inc();
         noteAnonymousRefusal(ctxOf(gate, callerOf(incoming)), 'register', 'disk_nearly_full');
         return { face: 'oauth', answer: () => refuseRegistration(incoming, outgoing) };
@@ -263,7 +267,7 @@ function createFront(
   function isAnonymous(incoming: IncomingMessage): boolean {
     const path = pathOf(incoming.url) ?? '';
     // Nobody is known there, whatever they carry.
-    if (path === '/register' || path === '/authorize') return true;
+    if (registersUnknown.has(path) || path === '/authorize') return true;
     if (incoming.headers.authorization !== undefined) return false;
     if (path.startsWith('/_next/static/')) return false;
     if (path === '/token' || path === '/revoke' || path === '/introspect' || path.startsWith('/guards/'))

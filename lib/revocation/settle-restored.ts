@@ -22,6 +22,7 @@ export type EndedByRestore = {
   families: number;
   codes: number;
   waitingBrowsers: number;
+  devices: number;
   reveals: number;
   sessions: number;
   apiTokens: number;
@@ -73,6 +74,10 @@ export async function settleRestored(
       waitingBrowsers: await tx.authorizationTransaction.updateMany({
         where: { status: { in: ['waiting', 'ready'] } },
         data: { status: 'ended', endCause: 'restored backup' },
+      }),
+      devices: await tx.deviceRequest.updateMany({
+        where: { state: { in: ['opened', 'matched'] }, expiresAt: alive },
+        data: { state: 'ended' },
       }),
       reveals: await tx.reveal.updateMany({ where: { expiresAt: alive }, data: { expiresAt: now } }),
       sessions: await tx.personSession.updateMany({
