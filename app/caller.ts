@@ -41,6 +41,8 @@ function parsePerson(encoded: string): PersonActor & { email: string } {
   const person = JSON.parse(Buffer.from(encoded, 'base64url').toString('utf8')) as PersonActor & {
     email: string;
     authnAt: string | null;
+    elevatedAt: string | null;
   };
-  return { ...person, authnAt: person.authnAt ? new Date(person.authnAt) : null };
+  const instant = (text: string | null) => (text ? new Date(text) : null);
+  return { ...person, authnAt: instant(person.authnAt), elevatedAt: instant(person.elevatedAt) };
 }

@@ -24,6 +24,7 @@ export async function run(): Promise<BenchRow[]> {
       via: 'session' as const,
       sessionId: 'ses_bench',
       authnAt: null,
+      elevatedAt: null,
     },
   };
   const { token: resourceToken } = await createResourceToken(admin, {

@@ -1,8 +1,12 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { sessionTokenOf } from '#gate/session.ts';
 import { sessionCookieName } from '#gate/session-cookie.ts';
+import { elevate, hasPasskey } from '#lib/access/confirm.ts';
+import { findSession } from '#lib/access/read-actor.ts';
 import { returnPath } from '#lib/access/return-path.ts';
 import { createHandoff, openSession } from '#lib/access/sessions.ts';
 import type { Ctx } from '#lib/platform/ctx.ts';
+import { withTransaction } from '#lib/platform/db.ts';
 import { newId } from '#lib/platform/ids.ts';
 import { personas } from './personas.ts';
 
@@ -21,6 +25,10 @@ export function createContinueAs(ctx: Ctx) {
       answerRedirect(outgoing, `/demo${next ? `?next=${encodeURIComponent(next)}` : ''}`);
       return true;
     }
+    if (path === '/demo/confirm' && incoming.method === 'POST') {
+      await confirmHere(ctx, incoming, outgoing);
+      return true;
+    }
     if (path !== '/demo') return false;
     if (incoming.method === 'POST') await continueAs(ctx, incoming, outgoing);
     else answerPage(outgoing, returnPath(url.searchParams.get('next')), url.searchParams.has('refused'));
@@ -35,20 +43,47 @@ async function continueAs(ctx: Ctx, incoming: IncomingMessage, outgoing: ServerR
   // A foreign page must not be able to sign a browser in, not even here.
   if (incoming.headers.origin !== ctx.site.consoleOrigin || !person)
     return answerRedirect(outgoing, '/demo?refused');
-  const visit: Ctx = {
+  const visit = visitOf(ctx, incoming);
+  const handoff = await createHandoff(ctx.db.prisma, visit, person.id, 'demo');
+  const { token, expiresAt } = await openSession(visit, { handoff, previousToken: null });
+  setSession(ctx, outgoing, token, expiresAt);
+  answerRedirect(outgoing, returnPath(form.get('next')));
+}
+
+/** A click is proof enough here, for whoever has no passkey: the console's dialog asks this page instead of a password. */
+async function confirmHere(ctx: Ctx, incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> {
+  const visit = visitOf(ctx, incoming);
+  const sent = sessionTokenOf(incoming.headers.cookie, ctx.site.consoleOrigin);
+  const session = sent ? await findSession(visit, sent) : null;
+  const isOurs = incoming.headers.origin === ctx.site.consoleOrigin;
+  const confirmed =
+    session && isOurs
+      ? await withTransaction(visit, async (tx) => {
+          const { actor } = session;
+          if (await hasPasskey(tx, actor.personId)) return null;
+          return elevate(tx, { ...visit, actor }, actor, 'demo');
+        })
+      : null;
+  if (confirmed) setSession(ctx, outgoing, confirmed.token, confirmed.expiresAt);
+  outgoing.writeHead(confirmed ? 204 : 403, { 'cache-control': 'no-store' });
+  outgoing.end();
+}
+
+function visitOf(ctx: Ctx, incoming: IncomingMessage): Ctx {
+  return {
     ...ctx,
     actor: { kind: 'anonymous' },
     traceId: newId('trace'),
     address: incoming.socket.remoteAddress ?? null,
     userAgent: incoming.headers['user-agent'] ?? null,
   };
-  const handoff = await createHandoff(ctx.db.prisma, visit, person.id, 'demo');
-  const { token, expiresAt } = await openSession(visit, { handoff, previousToken: null });
+}
+
+function setSession(ctx: Ctx, outgoing: ServerResponse, token: string, expiresAt: string): void {
   outgoing.setHeader(
     'set-cookie',
     `${sessionCookieName(ctx.site.consoleOrigin)}=${token}; Path=/; HttpOnly; SameSite=Lax; Expires=${new Date(expiresAt).toUTCString()}`,
   );
-  answerRedirect(outgoing, returnPath(form.get('next')));
 }
 
 async function readForm(incoming: IncomingMessage): Promise<string> {

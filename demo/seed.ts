@@ -112,7 +112,13 @@ class Story {
   #as(who: Who): GateCtx {
     const actor = this.#people.get(who);
     if (!actor) throw new TypeError(`${who} has not arrived yet`);
-    return { ...this.#system(), actor, userAgent: 'Mozilla/5.0 (demo)' };
+    // Each act of the story is one of somebody who has just proved who they are.
+    const system = this.#system();
+    return {
+      ...system,
+      actor: { ...actor, elevatedAt: system.clock.now() },
+      userAgent: 'Mozilla/5.0 (demo)',
+    };
   }
 
   #anonymous(userAgent: string): GateCtx {
@@ -194,6 +200,7 @@ class Story {
       via: 'session',
       sessionId: session.id,
       authnAt: session.authnAt,
+      elevatedAt: session.elevatedAt,
     });
   }
 

@@ -38,6 +38,7 @@ export async function startDemo(
       via: 'session',
       sessionId: 'ses_demo',
       authnAt: ctx.clock.now(),
+      elevatedAt: ctx.clock.now(),
     };
     const { token } = await createApiToken(
       { ...ctx, actor, traceId: newId('trace') },

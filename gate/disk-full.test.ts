@@ -33,7 +33,7 @@ beforeAll(async () => {
     data: { id: 1, issuer: gate.issuer, createdAt: new Date() },
   });
   for (const name of ['olive', 'ava', 'adam'] as const) {
-    const ctx = ctxOf(gate.running.gate, { actor: world[name] });
+    const ctx = ctxOf(gate.running.gate, { actor: { ...world[name], elevatedAt: new Date() } });
     tokens[name] = (await createApiToken(ctx, { name: 'Test', days: 1 })).token;
   }
   const made = await createResourceToken(ctxOf(gate.running.gate, { actor: world.adam }), {

@@ -16,6 +16,7 @@ const titles: Record<DomainError['code'], string> = {
   not_found: 'Not found',
   unauthenticated: 'Not signed in',
   forbidden: 'Not allowed',
+  step_up_required: 'Confirm that it is you',
   conflict: 'Already changed',
   invalid: 'Invalid input',
   limit_exceeded: 'Too many requests',

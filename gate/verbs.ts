@@ -5,6 +5,7 @@ import {
   endApiToken,
   endApiTokenInput,
 } from '#lib/access/api-tokens.ts';
+import { beginConfirmation, beginConfirmationInput, confirm, confirmInput } from '#lib/access/confirm.ts';
 import {
   addGroupMember,
   createGroup,
@@ -42,6 +43,18 @@ import {
   reactivatePerson,
   reactivatePersonInput,
 } from '#lib/access/people.ts';
+import {
+  addPasskey,
+  addPasskeyInput,
+  beginPasskey,
+  beginPasskeyInput,
+  removeKey,
+  removeKeyInput,
+  renameKey,
+  renameKeyInput,
+  resetKeys,
+  resetKeysInput,
+} from '#lib/access/person-keys.ts';
 import {
   confirmRole,
   confirmRoleInput,
@@ -164,7 +177,11 @@ export function verb<Schema extends z.ZodType, Output>(
 export const verbs = {
   'access.admitProviderSignIn': verb(admitProviderSignInInput, (ctx) => admitProviderSignIn(ctx)),
   'access.addGroupMember': verb(groupMemberInput, addGroupMember),
+  'access.addPasskey': verb(addPasskeyInput, addPasskey),
+  'access.beginConfirmation': verb(beginConfirmationInput, (ctx) => beginConfirmation(ctx)),
+  'access.beginPasskey': verb(beginPasskeyInput, (ctx) => beginPasskey(ctx)),
   'access.changePassword': verb(changePasswordInput, changePassword),
+  'access.confirm': verb(confirmInput, confirm),
   'access.confirmRole': verb(confirmRoleInput, confirmRole),
   'access.createApiToken': verb(createApiTokenInput, createApiToken),
   'access.createGroup': verb(createGroupInput, createGroup),
@@ -184,6 +201,9 @@ export const verbs = {
   'access.readInvitation': verb(readInvitationInput, readInvitation),
   'access.redeemInvitation': verb(redeemInvitationInput, redeemInvitation),
   'access.removeGroupMember': verb(groupMemberInput, removeGroupMember),
+  'access.removeKey': verb(removeKeyInput, removeKey),
+  'access.renameKey': verb(renameKeyInput, renameKey),
+  'access.resetKeys': verb(resetKeysInput, resetKeys),
   'access.signIn': verb(signInInput, signIn),
   'access.signInWithProvider': verb(signInWithProviderInput, signInWithProvider),
   'access.signOut': verb(signOutInput, (ctx) => signOut(ctx)),

@@ -7,6 +7,9 @@ GRANT USAGE ON SCHEMA public TO countersign_gate, countersign_console, countersi
 GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO countersign_gate;
 GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA public TO countersign_gate;
 REVOKE UPDATE, DELETE, TRUNCATE ON audit_event, audit_verification FROM countersign_gate;
+-- Nobody's key is exchanged for another after its enrolment, and none is made to never have been.
+REVOKE UPDATE, DELETE, TRUNCATE ON person_key FROM countersign_gate;
+GRANT UPDATE (name, sign_count, backed_up, last_used_at, ended_at, end_cause) ON person_key TO countersign_gate;
 -- An arrival number is only ever the sequence's next: one made up could make the sequencer look past what comes after.
 DO $$
 DECLARE
@@ -31,7 +34,7 @@ BEGIN
   REVOKE ALL ON ALL TABLES IN SCHEMA public FROM countersign_console;
   FOR t IN SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename NOT IN
     ('sign_in_handoff', 'guard_join_token', 'authorization_code', 'refresh_token',
-     'assertion_use', 'idempotency_key', 'rate_bucket', '_prisma_migrations')
+     'assertion_use', 'idempotency_key', 'passkey_challenge', 'rate_bucket', '_prisma_migrations')
   LOOP
     hidden := CASE t
       WHEN 'person_session' THEN ARRAY['token_digest']

@@ -28,14 +28,19 @@ export class TestClock implements Clock {
   }
 }
 
+/** Stands for the moment a context is made: whoever acts in it has just proved who they are. */
+export const justNow = new Date(0);
+
 const vault = openVault(randomBytes(32));
 
 /** A context for calling verbs directly. The actor is the system unless given; time stands still unless given. */
 export function testCtx(db: Db, actor: Actor = systemActor('test'), overrides: Partial<Ctx> = {}): Ctx {
+  const clock = overrides.clock ?? new TestClock();
   return {
-    actor,
+    actor:
+      actor.kind === 'person' && actor.elevatedAt === justNow ? { ...actor, elevatedAt: clock.now() } : actor,
     db,
-    clock: new TestClock(),
+    clock,
     vault,
     site: {
       issuer: 'http://localhost:3000',
@@ -65,6 +70,7 @@ export function personActor(
     via: 'session',
     sessionId: `ses_${personId}`,
     authnAt: new Date('2026-03-02T08:59:00.000Z'),
+    elevatedAt: justNow,
     ...overrides,
   };
 }

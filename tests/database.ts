@@ -52,6 +52,22 @@ export async function createTestDatabase(
   };
 }
 
+/** Somebody who owns the database edits it past every verb. Returns how many rows that touched. */
+export async function editByHand(
+  database: TestDatabase,
+  statement: string,
+  values: readonly unknown[] = [],
+): Promise<number> {
+  const client = new pg.Client({ connectionString: database.urls.owner });
+  await client.connect();
+  try {
+    const { rowCount } = await client.query(statement, [...values]);
+    return rowCount ?? 0;
+  } finally {
+    await client.end();
+  }
+}
+
 async function asSuperuser(url: string, statement: string): Promise<void> {
   const client = new pg.Client({ connectionString: url });
   await client.connect();

@@ -2,6 +2,7 @@ import type { PersonActor, Role } from '#lib/platform/actor.ts';
 import { hashPassword } from '#lib/platform/crypto.ts';
 import type { Db } from '#lib/platform/db.ts';
 import { newId } from '#lib/platform/ids.ts';
+import { justNow } from './ctx.ts';
 
 const at = new Date('2026-01-05T08:00:00.000Z');
 
@@ -45,5 +46,6 @@ export async function addPerson(
     via: 'session',
     sessionId: newId('session'),
     authnAt: at,
+    elevatedAt: justNow,
   };
 }

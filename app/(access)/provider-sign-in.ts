@@ -30,6 +30,7 @@ type Failure =
   | 'provider refused'
   | 'provider expired'
   | 'limit'
+  | 'not confirmed'
   | 'unavailable';
 
 /** What the browser that leaves is to do when it comes back. */
@@ -111,6 +112,7 @@ export async function finishProviderSignIn(request: Request): Promise<Response> 
     return seeOther(errand.to);
   } catch (error) {
     if (error instanceof DomainError && error.code === 'limit_exceeded') return failed('limit');
+    if (error instanceof DomainError && error.code === 'step_up_required') return failed('not confirmed');
     if (error instanceof DomainError && typeof error.detail.refused === 'string')
       return failed(error.detail.refused as LinkRefusal);
     report(error);

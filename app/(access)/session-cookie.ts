@@ -16,13 +16,18 @@ export async function sentSessionToken(): Promise<string | null> {
  * sent along from other sites except when following a link.
  */
 export async function startSession(handoff: string): Promise<void> {
-  const { consoleOrigin } = consoleSite();
   const caller = await readCaller();
   const { token, expiresAt } = await callVerb(
     'access.openSession',
     { handoff, previousToken: await sentSessionToken() },
     { sessionToken: null, address: caller.address, userAgent: caller.userAgent },
   );
+  await keepSessionToken(token, expiresAt);
+}
+
+/** Gives the browser the token of its session: at sign-in, and whenever the gate exchanges it for another. */
+export async function keepSessionToken(token: string, expiresAt: string): Promise<void> {
+  const { consoleOrigin } = consoleSite();
   (await cookies()).set(sessionCookieName(consoleOrigin), token, {
     httpOnly: true,
     sameSite: 'lax',

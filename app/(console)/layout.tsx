@@ -3,11 +3,13 @@ import type { ReactNode } from 'react';
 import { DiskBanner } from '#components/console/disk-banner.tsx';
 import { IssuanceBanner } from '#components/console/issuance-banner.tsx';
 import { Shell } from '#components/console/shell.tsx';
+import { StepUpProvider } from '#components/console/step-up.tsx';
 import { parseTheme, THEME_COOKIE } from '#components/console/theme.ts';
 import { hasRole } from '#lib/access/require.ts';
 import { readBadges } from '#lib/approvals/read-requests.ts';
 import { readDiskWarnings } from '#lib/jobs/disk-space.ts';
 import { readIssuance } from '#lib/revocation/resume-issuance.ts';
+import { beginConfirmation, confirm } from '../(access)/confirm.ts';
 import { requireSignedIn } from '../page-context.ts';
 import { resumeIssuance } from './actions.ts';
 
@@ -27,7 +29,7 @@ export default async function ConsoleLayout({ children }: { children: ReactNode 
         resume={hasRole(ctx.actor, 'admin') ? resumeIssuance : null}
       />
       <DiskBanner warnings={disks} />
-      {children}
+      <StepUpProvider actions={{ begin: beginConfirmation, confirm }}>{children}</StepUpProvider>
     </Shell>
   );
 }

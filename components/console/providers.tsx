@@ -6,6 +6,7 @@ import { NuqsAdapter } from 'nuqs/adapters/next/app';
 import { type ReactNode, useState } from 'react';
 import { ToastProvider } from '#components/ui/toast.tsx';
 import { TooltipProvider } from '#components/ui/tooltip.tsx';
+import { TopDialogProvider } from '#components/ui/top-dialog.tsx';
 import { ApiError } from './fetch-json.ts';
 
 /** What every page needs around it. Style elements stay off: the content security policy would refuse them. */
@@ -28,7 +29,9 @@ export function Providers({ nonce, children }: { nonce?: string; children: React
       <QueryClientProvider client={client}>
         <NuqsAdapter>
           <TooltipProvider delay={350} closeDelay={60}>
-            <ToastProvider>{children}</ToastProvider>
+            <ToastProvider>
+              <TopDialogProvider>{children}</TopDialogProvider>
+            </ToastProvider>
           </TooltipProvider>
         </NuqsAdapter>
       </QueryClientProvider>

@@ -1,7 +1,9 @@
 'use client';
 
 import { useCallback, useState, useTransition } from 'react';
-import type { Action, ActionProblem } from './action.ts';
+import type { Action, ActionProblem, ActionState } from './action.ts';
+import { useStepUp } from './step-up.tsx';
+import { unreachable } from './unreachable.ts';
 
 export type RunningAction<Input, Output> = {
   /** Sends the input. `onDone` gets the output; a problem is kept in `problem` until the next try or `clear`. */
@@ -11,26 +13,21 @@ export type RunningAction<Input, Output> = {
   clear(): void;
 };
 
-/** The server gave no answer at all: what happened is not known. */
-export const unreachable: ActionProblem = {
-  code: 'internal',
-  detail:
-    'The server did not answer. Nothing was changed as far as this page knows; look again before you repeat it.',
-  requestId: '',
-  issues: [],
-  facts: {},
-};
-
-/** Runs a server action from buttons and dialogs, with its pending state and what went wrong. */
+/**
+ * Runs a server action from buttons and dialogs, with its pending state and what went wrong. Where the verb wants a fresh
+ * proof of the person, it is asked for, and the same input sent again.
+ */
 export function useAction<Input, Output>(action: Action<Input, Output>): RunningAction<Input, Output> {
   const [problem, setProblem] = useState<ActionProblem | null>(null);
   const [pending, startTransition] = useTransition();
+  const stepUp = useStepUp();
   const run = useCallback(
     (input: Input, onDone?: (output: Output) => void) => {
       setProblem(null);
       startTransition(async () => {
         try {
-          const state = await action(null, input);
+          let state = await action(null, input);
+          if (needsStepUp(state) && (await stepUp?.())) state = await action(null, input);
           // A redirecting action answers nothing: the page changes under it.
           if (!state) return;
           if (state.ok) onDone?.(state.output);
@@ -40,7 +37,11 @@ export function useAction<Input, Output>(action: Action<Input, Output>): Running
         }
       });
     },
-    [action],
+    [action, stepUp],
   );
   return { run, pending, problem, clear: () => setProblem(null) };
+}
+
+function needsStepUp(state: ActionState<unknown> | undefined): boolean {
+  return state?.ok === false && state.problem.code === 'step_up_required';
 }

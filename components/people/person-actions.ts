@@ -15,5 +15,6 @@ export type PersonActions = {
   issuePasswordReset: Action<{ personId: string }, Link>;
   reactivatePerson: Action<{ personId: string }, void>;
   removeGroupMember: Action<{ groupId: string; personId: string }, void>;
+  resetKeys: Action<{ personId: string; reason: string }, { endedKeys: number }>;
   unlinkPerson: Action<{ personId: string }, void>;
 };

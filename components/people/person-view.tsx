@@ -23,6 +23,7 @@ import { OneTimeLink } from './one-time-link.tsx';
 import type { PersonActions } from './person-actions.ts';
 import { PersonGroups } from './person-groups.tsx';
 import { PersonIdentities } from './person-identities.tsx';
+import { PersonKeys } from './person-keys.tsx';
 import { PersonRoles } from './person-roles.tsx';
 
 /** One person: what they may do and why, where they are signed in, and how to stop it. */
@@ -119,6 +120,7 @@ export function PersonView({
             )}
           </Card>
           <PersonGroups person={person} groups={groups} canManage={viewer.canManage} actions={actions} />
+          <PersonKeys person={person} resetKeys={viewer.canManage && !isSelf ? actions.resetKeys : null} />
           {person.identities.length > 0 && (
             <PersonIdentities
               person={person}

@@ -3,6 +3,7 @@
 import type { Action } from '#components/console/action.ts';
 import { ActionProblemNote } from '#components/console/action-problem.tsx';
 import { RelativeTime } from '#components/console/relative-time.tsx';
+import { useStepUp } from '#components/console/step-up.tsx';
 import { UntrustedText } from '#components/console/untrusted-text.tsx';
 import { useAction } from '#components/console/use-action.ts';
 import { Button } from '#components/ui/button.tsx';
@@ -14,7 +15,10 @@ import type { IdentityRow } from '#lib/access/read-people.ts';
 
 export type ProviderLink = { name: string; identity: IdentityRow | null };
 
+const linkPath = '/api/auth/signin/oidc?purpose=link';
+
 const problems: Record<string, string> = {
+  'not-confirmed': 'Confirm that it is you first; your proof was more than five minutes old.',
   'linked-elsewhere': 'That account belongs to somebody else here.',
   'linked-already': 'You sign in with another account there already. Unlink it first.',
   'e-mail': 'It names no verified e-mail address for you. Whoever runs it can add one.',
@@ -39,6 +43,7 @@ export function ProviderCard({
   unlinkProvider: Action<Record<string, never>, void>;
 }) {
   const unlink = useAction(unlinkProvider);
+  const stepUp = useStepUp();
   return (
     <Card
       title={name}
@@ -75,8 +80,15 @@ export function ProviderCard({
         ) : (
           // A whole navigation: it leaves the console, and nothing of it may be fetched ahead.
           <a
-            href="/api/auth/signin/oidc?purpose=link"
+            href={linkPath}
             className={buttonVariants({ className: 'justify-self-start' })}
+            onClick={(event) => {
+              if (!stepUp) return;
+              event.preventDefault();
+              stepUp().then((confirmed) => {
+                if (confirmed) window.location.assign(linkPath);
+              });
+            }}
           >
             Sign in with {name} too
           </a>

@@ -16,6 +16,7 @@ export function SettingsFrame({ children }: { children: ReactNode }) {
         current={current}
         tabs={[
           { value: 'profile', label: 'Profile', href: '/settings/profile' },
+          { value: 'keys', label: 'Passkeys', href: '/settings/keys' },
           { value: 'sessions', label: 'Sessions', href: '/settings/sessions' },
           { value: 'tokens', label: 'API tokens', href: '/settings/tokens' },
         ]}

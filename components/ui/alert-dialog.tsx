@@ -4,6 +4,7 @@ import { AlertDialog as BaseAlertDialog } from '@base-ui/react/alert-dialog';
 import type { ReactElement, ReactNode } from 'react';
 import { cn } from './cn.ts';
 import { dialogBackdropClass, dialogPopupClass } from './dialog.tsx';
+import { TopDialogOutlet } from './top-dialog.tsx';
 
 /**
  * Asks before something with consequences. It says what will happen (`children`: blast radius, facts), has no
@@ -61,6 +62,7 @@ export function AlertDialog({
             </BaseAlertDialog.Close>
             {confirm}
           </div>
+          <TopDialogOutlet />
         </BaseAlertDialog.Popup>
       </BaseAlertDialog.Portal>
     </BaseAlertDialog.Root>

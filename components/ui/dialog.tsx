@@ -4,6 +4,7 @@ import { Dialog as BaseDialog } from '@base-ui/react/dialog';
 import { X } from 'lucide-react';
 import type { ReactElement, ReactNode } from 'react';
 import { cn } from './cn.ts';
+import { TopDialogOutlet } from './top-dialog.tsx';
 
 export const dialogBackdropClass =
   'fixed inset-0 z-40 bg-backdrop transition-opacity duration-150 data-ending-style:opacity-0 data-starting-style:opacity-0';
@@ -66,6 +67,7 @@ export function Dialog({
           {footer && (
             <div className="flex flex-wrap justify-end gap-2 border-line border-t px-5 py-3">{footer}</div>
           )}
+          <TopDialogOutlet />
         </BaseDialog.Popup>
       </BaseDialog.Portal>
     </BaseDialog.Root>

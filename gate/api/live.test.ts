@@ -31,6 +31,7 @@ async function signIn(name: string, roles: readonly Role[]) {
       personId: person.personId,
       authMethod: 'password',
       authnAt: now,
+      elevatedAt: null,
       createdAt: now,
       lastSeenAt: now,
       expiresAt: new Date(now.getTime() + 3_600_000),

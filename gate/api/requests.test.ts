@@ -14,7 +14,7 @@ beforeAll(async () => {
   gate = await startTestGate(4612);
   world = await buildRequestsWorld(gate.database.db);
   for (const name of ['olive', 'oscar', 'ava', 'abel', 'audrey', 'adam'] as const) {
-    const ctx = ctxOf(gate.running.gate, { actor: world[name] });
+    const ctx = ctxOf(gate.running.gate, { actor: { ...world[name], elevatedAt: new Date() } });
     tokens[name] = (await createApiToken(ctx, { name: 'Test', days: 1 })).token;
   }
 });

@@ -7,7 +7,8 @@ import { notifyChange, type Tx, withTransaction } from '#lib/platform/db.ts';
 import { Conflict, LimitExceeded, NotFound } from '#lib/platform/errors.ts';
 import { newId } from '#lib/platform/ids.ts';
 import { newApiToken } from './api-token-format.ts';
-import { hasRole, requirePerson, requireSession } from './require.ts';
+import { hasRole, requirePerson } from './require.ts';
+import { requireStepUp } from './step-up.ts';
 
 export const longestTokenDays = 90;
 const mostTokens = 20;
@@ -26,7 +27,7 @@ export async function createApiToken(
   ctx: Ctx,
   input: z.output<typeof createApiTokenInput>,
 ): Promise<CreatedApiToken> {
-  const person = requireSession(ctx);
+  const person = requireStepUp(ctx);
   const token = newApiToken();
   return withTransaction(ctx, async (tx) => {
     const now = ctx.clock.now();

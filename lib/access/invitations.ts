@@ -11,10 +11,12 @@ import { Conflict, Invalid, NotFound } from '#lib/platform/errors.ts';
 import { newId } from '#lib/platform/ids.ts';
 import { endIdentities } from './link-provider.ts';
 import { displayNameInput, emailInput, newPasswordInput, requireGoodPassword } from './passwords.ts';
+import { endKeys } from './person-keys.ts';
 import { requireToken } from './rate-limit.ts';
 import { requireRole, requireSystem } from './require.ts';
 import { grantRoleWithin, listAdminIds, roleInput } from './roles.ts';
 import { createHandoff, endSessions } from './sessions.ts';
+import { requireStepUp } from './step-up.ts';
 
 export type InvitationPurpose = 'first admin' | 'invite' | 'password reset' | 'recovery';
 
@@ -85,6 +87,8 @@ export const invitePersonInput = z.strictObject({
 /** Invites somebody new; the admin passes the link on. Inviting the same address again ends the earlier link. */
 export async function invitePerson(ctx: Ctx, input: z.output<typeof invitePersonInput>): Promise<Link> {
   requireRole(ctx, 'admin');
+  // A link that carries a role grants it.
+  if (input.roles.length > 0) requireStepUp(ctx);
   return withTransaction(ctx, async (tx) => {
     const known = await tx.person.findUnique({ where: { email: input.email }, select: { id: true } });
     if (known) {
@@ -110,6 +114,8 @@ export async function issuePasswordReset(
   input: z.output<typeof issuePasswordResetInput>,
 ): Promise<Link> {
   const admin = requireRole(ctx, 'admin');
+  // Whoever holds the link becomes that person, with whatever roles they have.
+  requireStepUp(ctx);
   return withTransaction(ctx, async (tx) => {
     const person = await tx.person.findUnique({
       where: { id: input.personId },
@@ -239,6 +245,8 @@ export async function redeemInvitation(
     await recordEvent(tx, acting, { kind: 'person.password', subjectId: person.id, reason: purpose });
     await endSessions(tx, acting, { personId: person.id }, 'password changed');
     await endIdentities(tx, acting, person.id, purpose);
+    // Only the host's own word undoes passkeys; whoever reads somebody's mail can follow a reset link, too.
+    if (purpose === 'recovery') await endKeys(tx, acting, { personId: person.id }, 'recovery');
     await grantInvitedRoles(tx, acting, invitation, person);
     await recordEvent(tx, acting, {
       kind: 'invitation.redeem',
@@ -408,6 +416,7 @@ function actorOf(person: { id: string; subject: string; displayName: string }): 
     via: 'session',
     sessionId: null,
     authnAt: null,
+    elevatedAt: null,
   };
 }
 

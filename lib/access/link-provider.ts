@@ -10,6 +10,7 @@ import { endGroupRoles } from './provider-roles.ts';
 import { requireRole, requireSession } from './require.ts';
 import { endSessions } from './sessions.ts';
 import { findIdentity, providerOf, signInWithProviderInput, spendIdToken } from './sign-in-with-provider.ts';
+import { requireStepUp } from './step-up.ts';
 
 export const linkProviderInput = signInWithProviderInput;
 
@@ -27,7 +28,7 @@ export type LinkRefusal =
  * Throws `Conflict` with `refused` in its detail.
  */
 export async function linkProvider(ctx: Ctx, input: z.output<typeof linkProviderInput>): Promise<void> {
-  const actor = requireSession(ctx);
+  const actor = requireStepUp(ctx);
   const provider = providerOf(ctx);
   const verified = await verifyIdToken(provider, input.idToken, ctx.clock);
   if (!verified.ok) throw refusal(verified.error.reason === 'token not valid' ? 'token' : 'e-mail');

@@ -32,10 +32,10 @@ export async function findSession(ctx: Ctx, token: string): Promise<SessionFacts
   if (token.length < 20 || token.length > 128) return null;
   const now = ctx.clock.now();
   const { rows } = await ctx.db.hot.query<
-    PersonRow & { id: string; authn_at: Date; last_seen_at: Date; expires_at: Date }
+    PersonRow & { id: string; authn_at: Date; elevated_at: Date | null; last_seen_at: Date; expires_at: Date }
   >({
     name: 'access_find_session',
-    text: `SELECT s.id, s.authn_at, s.last_seen_at, s.expires_at, p.id AS person_id, p.subject, p.display_name, p.email, ${rolesNow}
+    text: `SELECT s.id, s.authn_at, s.elevated_at, s.last_seen_at, s.expires_at, p.id AS person_id, p.subject, p.display_name, p.email, ${rolesNow}
       FROM person_session s JOIN person p ON p.id = s.person_id
       WHERE s.token_digest = $1 AND s.ended_at IS NULL AND s.expires_at > $2 AND s.last_seen_at > $3 AND p.state = 'active'`,
     values: [sha256(token), now, addSeconds(now, -sessionIdleSeconds)],
@@ -50,7 +50,13 @@ export async function findSession(ctx: Ctx, token: string): Promise<SessionFacts
     });
   }
   return {
-    actor: { ...toActor(row), via: 'session', sessionId: row.id, authnAt: row.authn_at },
+    actor: {
+      ...toActor(row),
+      via: 'session',
+      sessionId: row.id,
+      authnAt: row.authn_at,
+      elevatedAt: row.elevated_at,
+    },
     email: row.email,
     expiresAt: row.expires_at,
   };
@@ -76,7 +82,7 @@ export async function findTokenHolder(ctx: Ctx, token: string): Promise<PersonAc
       values: [row.id, now],
     });
   }
-  return { ...toActor(row), via: 'token', sessionId: null, authnAt: null };
+  return { ...toActor(row), via: 'token', sessionId: null, authnAt: null, elevatedAt: null };
 }
 
 /** Whether somebody who is not here may act in a role at this moment, for what they began and others finish. */

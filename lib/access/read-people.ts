@@ -138,6 +138,19 @@ export type SessionRow = {
 
 export type IdentityRow = { issuer: string; subject: string; createdAt: string; lastUsedAt: string };
 
+export type KeyRow = {
+  keyId: string;
+  kind: 'passkey' | 'command line';
+  name: string;
+  /** Shared by the devices of an account rather than kept on one. Passkeys only. */
+  backedUp: boolean;
+  state: 'live' | 'ended';
+  createdAt: string;
+  lastUsedAt: string | null;
+  endedAt: string | null;
+  endCause: string | null;
+};
+
 export type ApiTokenRow = {
   tokenId: string;
   name: string;
@@ -163,6 +176,8 @@ export type PersonFacts = {
   hasPassword: boolean;
   sessions: SessionRow[];
   apiTokens: ApiTokenRow[];
+  /** Passkeys and signing keys, the living ones first. */
+  keys: KeyRow[];
   /** Living agents this person answers for: what a deactivation would stop. */
   ownedAgents: number;
 };
@@ -180,13 +195,14 @@ export async function getPerson(ctx: Ctx, personId: string): Promise<PersonFacts
     },
   });
   if (!person) throw new NotFound();
-  const [names, sessions, apiTokens, ownedAgents] = await Promise.all([
+  const [names, sessions, apiTokens, keys, ownedAgents] = await Promise.all([
     namesOf(
       ctx,
       person.roles.flatMap((grant) => [grant.grantedById, grant.confirmedById, grant.endedById]),
     ),
     listSessionsOf(ctx, personId),
     listApiTokensOf(ctx, personId),
+    listKeysOf(ctx, personId),
     ctx.db.prisma.agent.count({
       where: { ownerId: personId, state: { in: ['pending', 'active', 'suspended'] } },
     }),
@@ -224,6 +240,7 @@ export async function getPerson(ctx: Ctx, personId: string): Promise<PersonFacts
     hasPassword: person.password !== null,
     sessions,
     apiTokens,
+    keys,
     ownedAgents,
   };
 }
@@ -241,14 +258,16 @@ function grantState(
 export async function getOwnAccount(ctx: Ctx): Promise<{
   sessions: SessionRow[];
   apiTokens: ApiTokenRow[];
+  keys: KeyRow[];
   groups: string[];
   identities: IdentityRow[];
   hasPassword: boolean;
 }> {
   const { personId } = requireSession(ctx);
-  const [sessions, apiTokens, memberships, identities, password] = await Promise.all([
+  const [sessions, apiTokens, keys, memberships, identities, password] = await Promise.all([
     listSessionsOf(ctx, personId),
     listApiTokensOf(ctx, personId),
+    listKeysOf(ctx, personId),
     ctx.db.prisma.groupMember.findMany({
       where: { personId, endedAt: null },
       select: { group: { select: { name: true } } },
@@ -262,6 +281,7 @@ export async function getOwnAccount(ctx: Ctx): Promise<{
   return {
     sessions,
     apiTokens,
+    keys,
     groups: memberships.map((membership) => membership.group.name),
     identities: identities.map(toIdentityRow),
     hasPassword: password !== null,
@@ -340,6 +360,25 @@ async function listApiTokensOf(ctx: Ctx, personId: string): Promise<ApiTokenRow[
     expiresAt: row.expiresAt.toISOString(),
     lastUsedAt: row.lastUsedAt?.toISOString() ?? null,
     endedAt: row.endedAt?.toISOString() ?? null,
+  }));
+}
+
+async function listKeysOf(ctx: Ctx, personId: string): Promise<KeyRow[]> {
+  const rows = await ctx.db.prisma.personKey.findMany({
+    where: { personId },
+    orderBy: [{ endedAt: { sort: 'desc', nulls: 'first' } }, { createdAt: 'desc' }],
+    take: 50,
+  });
+  return rows.map((row) => ({
+    keyId: row.id,
+    kind: row.kind as KeyRow['kind'],
+    name: row.name,
+    backedUp: row.backedUp,
+    state: row.endedAt ? 'ended' : 'live',
+    createdAt: row.createdAt.toISOString(),
+    lastUsedAt: row.lastUsedAt?.toISOString() ?? null,
+    endedAt: row.endedAt?.toISOString() ?? null,
+    endCause: row.endCause,
   }));
 }
 

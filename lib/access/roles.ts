@@ -8,6 +8,7 @@ import { Conflict, Forbidden, NotFound } from '#lib/platform/errors.ts';
 import { newId } from '#lib/platform/ids.ts';
 import { requireRole } from './require.ts';
 import { endSessions } from './sessions.ts';
+import { requireStepUp } from './step-up.ts';
 
 export const roleInput = z.enum(roles as readonly [Role, ...Role[]]);
 
@@ -23,6 +24,7 @@ export type GrantOutcome = { grantId: string; state: 'in effect' | 'waits for a 
  */
 export async function grantRole(ctx: Ctx, input: z.output<typeof grantRoleInput>): Promise<GrantOutcome> {
   const admin = requireRole(ctx, 'admin');
+  requireStepUp(ctx);
   return withTransaction(ctx, async (tx) => {
     const person = await tx.person.findUnique({ where: { id: input.personId } });
     if (!person) throw new NotFound();
@@ -91,6 +93,7 @@ export const confirmRoleInput = z.strictObject({ grantId: z.string() });
 /** The second admin's word on a waiting grant. Neither who granted it nor who would hold it can give it. */
 export async function confirmRole(ctx: Ctx, input: z.output<typeof confirmRoleInput>): Promise<void> {
   const admin = requireRole(ctx, 'admin');
+  requireStepUp(ctx);
   await withTransaction(ctx, async (tx) => {
     const grant = await tx.roleGrant.findUnique({ where: { id: input.grantId }, include: { person: true } });
     if (!grant) throw new NotFound();
@@ -137,6 +140,7 @@ export const endRoleInput = z.strictObject({
 /** Takes a role away, at once and by one admin: tightening needs one person. The last admin stays one. */
 export async function endRole(ctx: Ctx, input: z.output<typeof endRoleInput>): Promise<void> {
   const admin = requireRole(ctx, 'admin');
+  requireStepUp(ctx);
   await withTransaction(ctx, async (tx) => {
     const grant = await tx.roleGrant.findUnique({ where: { id: input.grantId } });
     if (!grant) throw new NotFound();

@@ -18,7 +18,8 @@ export type SessionEndCause =
   | 'deactivated'
   | 'password changed'
   | 'rights changed'
-  | 'unlinked';
+  | 'unlinked'
+  | 'keys reset';
 
 /** The dance has this long to come back with its proof. */
 const handoffSeconds = 60;
@@ -79,6 +80,11 @@ export async function openSession(
     const id = newId('session');
     const isByProvider = handoff.authMethod === 'provider';
     const expiresAt = addSeconds(now, isByProvider ? providerSessionMaxSeconds : sessionMaxSeconds);
+    // A sign-in is itself a fresh proof, but for whoever has a passkey to prove it with.
+    const passkeys = await tx.personKey.count({
+      where: { personId: person.id, kind: 'passkey', endedAt: null },
+    });
+    const elevatedAt = passkeys === 0 ? now : null;
     await tx.personSession.create({
       data: {
         id,
@@ -89,6 +95,8 @@ export async function openSession(
         createdAt: now,
         lastSeenAt: now,
         expiresAt,
+        elevatedAt,
+        elevatedBy: elevatedAt && handoff.authMethod,
         address: ctx.address,
         userAgent: ctx.userAgent?.slice(0, 300) ?? null,
       },
@@ -102,6 +110,7 @@ export async function openSession(
       via: 'session',
       sessionId: id,
       authnAt: now,
+      elevatedAt,
     };
     await recordEvent(
       tx,

@@ -224,7 +224,7 @@ describe('groups', () => {
       await signInWithProvider(here(), { idToken: await company.idToken({ ...eva, groups: ['run'] }) });
       const [grant] = await other.db.prisma.roleGrant.findMany({ where: { personId: host.personId } });
       const evaId = (await other.db.prisma.person.findUniqueOrThrow({ where: { email: eva.email } })).id;
-      await endRole(here({ ...host, personId: evaId, subject: 'eva' }), {
+      await endRole(here({ ...host, personId: evaId, subject: 'eva', elevatedAt: ctx.clock.now() }), {
         grantId: grant?.id ?? '',
         reason: '',
       });

@@ -117,6 +117,18 @@ export const eventCatalogue = {
   },
   'person.password': { version: 1, subject: 'person', says: 'A password was set' },
   'person.reactivate': { version: 1, subject: 'person', says: 'A person was reactivated' },
+  'person_key.add': { version: 1, subject: 'key of a person', says: 'A passkey or signing key was added' },
+  'person_key.end': { version: 1, subject: 'key of a person', says: 'A passkey or signing key was removed' },
+  'person_key.refuse': {
+    version: 1,
+    subject: 'key of a person',
+    says: 'A passkey counted backwards and was refused: it may have been copied',
+  },
+  'person_key.rename': {
+    version: 1,
+    subject: 'key of a person',
+    says: 'A passkey or signing key got another name',
+  },
   'refusal.anonymous': {
     version: 1,
     subject: 'refusal',
@@ -148,6 +160,7 @@ export const eventCatalogue = {
   'server.edit': { version: 1, subject: 'MCP server', says: 'An MCP server was changed' },
   'server.retire': { version: 1, subject: 'MCP server', says: 'An MCP server was retired' },
   'server.sync': { version: 1, subject: 'MCP server', says: "A server's tools were read" },
+  'session.confirm': { version: 1, subject: 'session', says: 'Somebody confirmed that it is them' },
   'session.end': { version: 1, subject: 'session', says: 'A session ended' },
   'session.open': { version: 1, subject: 'session', says: 'Somebody signed in' },
   'session.refuse': { version: 1, subject: 'session', says: 'A sign-in was refused' },

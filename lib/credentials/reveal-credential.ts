@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { requireSession } from '#lib/access/require.ts';
+import { requireStepUp } from '#lib/access/step-up.ts';
 import type { Ctx } from '#lib/platform/ctx.ts';
 import { Conflict, Forbidden, LimitExceeded, NotFound } from '#lib/platform/errors.ts';
 import { endAccessToken } from './end-credentials.ts';
@@ -38,7 +38,7 @@ export async function revealCredential(
   ctx: Ctx,
   input: z.output<typeof revealCredentialInput>,
 ): Promise<RevealedCredential> {
-  const person = requireSession(ctx);
+  const person = requireStepUp(ctx);
   const { prisma } = ctx.db;
   const now = ctx.clock.now();
   const reveal = await prisma.reveal.findUnique({ where: { id: input.revealId } });

@@ -2,6 +2,7 @@ import type { KeyObject } from 'node:crypto';
 import { z } from 'zod';
 import type { PublicJwk } from '#guard/protocol.ts';
 import { requireRole, requireSystem } from '#lib/access/require.ts';
+import { requireStepUp } from '#lib/access/step-up.ts';
 import { appendFeedEntry, longestTokenSeconds } from '#lib/agents/feed.ts';
 import { recordEvent } from '#lib/audit/record.ts';
 import { addSeconds } from '#lib/platform/clock.ts';
@@ -85,7 +86,10 @@ export async function rotateSigningKey(
   ctx: Ctx,
   input: z.output<typeof rotateKeyInput>,
 ): Promise<{ kid: string; retiredKid: string | null }> {
-  if (ctx.actor.kind !== 'system') requireRole(ctx, 'admin');
+  if (ctx.actor.kind !== 'system') {
+    requireRole(ctx, 'admin');
+    requireStepUp(ctx);
+  }
   const vault = requireVault(ctx);
   const { purpose } = input;
   const result = await withTransaction(ctx, async (tx) => {
@@ -131,7 +135,10 @@ export async function killSigningKey(
   ctx: Ctx,
   input: z.output<typeof killKeyInput>,
 ): Promise<{ kid: string }> {
-  if (ctx.actor.kind !== 'system') requireRole(ctx, 'admin');
+  if (ctx.actor.kind !== 'system') {
+    requireRole(ctx, 'admin');
+    requireStepUp(ctx);
+  }
   const vault = requireVault(ctx);
   await withTransaction(ctx, async (tx) => {
     const key = await tx.signingKey.findUnique({ where: { kid: input.kid } });

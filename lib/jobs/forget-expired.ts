@@ -23,6 +23,7 @@ export async function forgetExpired(ctx: Ctx): Promise<void> {
     where: { expiresAt: { lt: addSeconds(now, -assertionGraceSeconds) } },
   });
   await ctx.db.prisma.signInHandoff.deleteMany({ where: { expiresAt: { lt: now } } });
+  await ctx.db.prisma.passkeyChallenge.deleteMany({ where: { expiresAt: { lt: now } } });
   await ctx.db.prisma.idempotencyKey.deleteMany({
     where: { createdAt: { lt: addSeconds(now, -idempotencyKeySeconds) } },
   });

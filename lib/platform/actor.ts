@@ -13,6 +13,8 @@ export type PersonActor = {
   readonly via: 'session' | 'token';
   readonly sessionId: string | null;
   readonly authnAt: Date | null;
+  /** When whoever sits at this browser last proved to be this person; null: not lately, or an API token. */
+  readonly elevatedAt: Date | null;
 };
 
 export type Actor =

@@ -7,6 +7,7 @@ export type DomainErrorCode =
   | 'not_found'
   | 'unauthenticated'
   | 'forbidden'
+  | 'step_up_required'
   | 'conflict'
   | 'invalid'
   | 'limit_exceeded'
@@ -46,6 +47,13 @@ export class Unauthenticated extends DomainError {
 export class Forbidden extends DomainError {
   constructor(message: string, detail?: ErrorDetail) {
     super('forbidden', message, detail);
+  }
+}
+
+/** The person may do this once they have proved again that it is them: the session alone is not enough. Maps to 403. */
+export class StepUpRequired extends DomainError {
+  constructor(message = 'Confirm that it is you, then do this again.', detail?: ErrorDetail) {
+    super('step_up_required', message, detail);
   }
 }
 
@@ -95,6 +103,7 @@ const statusOf: Record<DomainErrorCode, number> = {
   not_found: 404,
   unauthenticated: 401,
   forbidden: 403,
+  step_up_required: 403,
   conflict: 409,
   invalid: 422,
   limit_exceeded: 429,

@@ -144,7 +144,10 @@ describe('clients over REST', () => {
       ava: world.ava,
       nora,
     })) {
-      const ctx = ctxOf(gate.running.gate, { actor, clock: systemClock } as never);
+      const ctx = ctxOf(gate.running.gate, {
+        actor: { ...actor, elevatedAt: new Date() },
+        clock: systemClock,
+      } as never);
       tokens[name] = (await createApiToken(ctx, { name: 'Test', days: 1 })).token;
     }
   });

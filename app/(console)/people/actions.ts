@@ -15,4 +15,5 @@ export const invitePerson = defineAction('access.invitePerson');
 export const issuePasswordReset = defineAction('access.issuePasswordReset');
 export const reactivatePerson = defineAction('access.reactivatePerson');
 export const removeGroupMember = defineAction('access.removeGroupMember');
+export const resetKeys = defineAction('access.resetKeys');
 export const unlinkPerson = defineAction('access.unlinkPerson');

@@ -2,10 +2,14 @@
 
 import { defineAction } from '../../action.ts';
 
+export const addPasskey = defineAction('access.addPasskey');
+export const beginPasskey = defineAction('access.beginPasskey', { quiet: true });
 export const changePassword = defineAction('access.changePassword');
 export const createApiToken = defineAction('access.createApiToken');
 export const editProfile = defineAction('access.editProfile');
 export const endApiToken = defineAction('access.endApiToken');
 export const endOtherSessions = defineAction('access.endOtherSessions');
+export const removeKey = defineAction('access.removeKey');
+export const renameKey = defineAction('access.renameKey');
 export const unlinkProvider = defineAction('access.unlinkProvider');
 export const endSession = defineAction('access.endSession');

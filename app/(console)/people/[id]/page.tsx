@@ -42,6 +42,7 @@ export default async function PersonPage({ params }: Props) {
         issuePasswordReset: actions.issuePasswordReset,
         reactivatePerson: actions.reactivatePerson,
         removeGroupMember: actions.removeGroupMember,
+        resetKeys: actions.resetKeys,
         unlinkPerson: actions.unlinkPerson,
       }}
     />
