@@ -142,7 +142,6 @@ async function prepare(): Promise<Record<string, () => Promise<Answer>>> {
     'a request': () => call('olive', 'POST', '/requests', request),
     'an approval': () => call('ava', 'POST', `/requests/${filed.id}/approve`, { snapshotDigest }),
     'a suspension': () => call('adam', 'POST', `/agents/${doomed.agentId}/suspend`, { reason: 'test' }),
-    'a new key': () => call('adam', 'POST', '/keys/rotate', { purpose: 'checkpoint' }),
   };
 }
 

@@ -89,6 +89,7 @@ import { linkInstance, linkInstanceInput } from '#lib/approvals/link-instance.ts
 import { previewRequest, previewRequestInput } from '#lib/approvals/preview-request.ts';
 import { rejectRequest, rejectRequestInput } from '#lib/approvals/reject-request.ts';
 import { requestChanges, requestChangesInput } from '#lib/approvals/request-changes.ts';
+import { beginApproval, beginApprovalInput } from '#lib/approvals/signed-approval.ts';
 import { submitClaim, submitClaimInput } from '#lib/approvals/submit-claim.ts';
 import { submitRequest, submitRequestInput } from '#lib/approvals/submit-request.ts';
 import { withdrawRequest, withdrawRequestInput } from '#lib/approvals/withdraw-request.ts';
@@ -230,6 +231,7 @@ export const verbs = {
   'jobs.markNotificationsRead': verb(markReadInput, markNotificationsRead),
   'jobs.replayDelivery': verb(replayDeliveryInput, replayDelivery),
   'requests.approve': verb(approveRequestInput, approveRequest),
+  'requests.beginApproval': verb(beginApprovalInput, beginApproval),
   'requests.comment': verb(commentRequestInput, commentRequest),
   'requests.create': verb(createRequestInput, createRequest),
   'requests.edit': verb(editRequestInput, editRequest),

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { approveRequest, approveRequestInput } from '#lib/approvals/approve-request.ts';
 import { createRequest, createRequestInput } from '#lib/approvals/create-request.ts';
 import { revokeAgent, stopAgentInput, suspendAgent } from '#lib/revocation/stop-agent.ts';
+import { approveSigned } from './approvals.ts';
 import { createTestDatabase, type TestDatabase } from './database.ts';
 import {
   buildRequestsWorld,
@@ -22,7 +22,7 @@ beforeAll(async () => {
 afterAll(() => database.drop());
 
 const approve = (requestId: string, snapshotDigest: string) =>
-  approveRequest(world.as(world.ava), approveRequestInput.parse({ requestId, snapshotDigest }));
+  approveSigned(world.as(world.ava), { requestId, snapshotDigest });
 
 const stops = { revoke: revokeAgent, suspend: suspendAgent };
 

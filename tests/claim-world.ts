@@ -1,10 +1,10 @@
 import { randomBytes } from 'node:crypto';
-import { approveRequest } from '#lib/approvals/approve-request.ts';
 import { type SubmittedClaim, submitClaim } from '#lib/approvals/submit-claim.ts';
 import { toCodeChallenge } from '#lib/oauth/pkce.ts';
 import type { PersonActor } from '#lib/platform/actor.ts';
 import { type OpenedHandle, openHandle } from '#lib/registration/open-handle.ts';
 import { ctxOf, type GateCtx } from '../gate/context.ts';
+import { approveSigned } from './approvals.ts';
 import { createServer } from './credentials-world.ts';
 import type { TestGate } from './gate.ts';
 import { addPerson } from './people.ts';
@@ -130,9 +130,8 @@ export async function claim(
 }
 
 export async function approve(world: ClaimWorld, claimed: { id: string; snapshotDigest: string }) {
-  return approveRequest(world.as(world.ava), {
+  return approveSigned(world.as(world.ava), {
     requestId: claimed.id,
     snapshotDigest: claimed.snapshotDigest,
-    comment: '',
-  } as never);
+  });
 }

@@ -1,11 +1,13 @@
 import { type CryptoKey, exportJWK, generateKeyPair } from 'jose';
+import { type Snapshot, type SnapshotTool, snapshotDigestOf, sortTools } from '#lib/agents/snapshot.ts';
 import { deliverCode, prepareCode } from '#lib/credentials/authorization-codes.ts';
 import { toCodeChallenge } from '#lib/oauth/pkce.ts';
 import { addSeconds } from '#lib/platform/clock.ts';
 import { randomToken, sha256 } from '#lib/platform/crypto.ts';
 import type { Ctx } from '#lib/platform/ctx.ts';
-import { withTransaction } from '#lib/platform/db.ts';
+import { type Db, withTransaction } from '#lib/platform/db.ts';
 import { newId } from '#lib/platform/ids.ts';
+import { writeVote } from './approvals.ts';
 
 /**
  * An approved agent as approvals leave it, written straight into the tables: what credentials are minted from. The
@@ -55,6 +57,18 @@ export async function createOwner(ctx: Ctx): Promise<string> {
     },
   });
   return id;
+}
+
+const approvers = new WeakMap<Db, Promise<string>>();
+
+/** Who approved all of them, in a test's database. */
+function approverOf(ctx: Ctx): Promise<string> {
+  let approver = approvers.get(ctx.db);
+  if (!approver) {
+    approver = createOwner(ctx);
+    approvers.set(ctx.db, approver);
+  }
+  return approver;
 }
 
 const portsOfWorker = 20;
@@ -173,12 +187,66 @@ export async function createApprovedAgent(ctx: Ctx, options: AgentOptions = {}):
     where: { serverId: server.serverId },
     include: { versions: true },
   });
-  const snapshot = {
-    v: 1,
-    lifetimeSeconds,
-    tools: server.tools.map((name) => ({ serverId: server.serverId, name })),
-    instances: [{ instanceId, clientId, metadataDigest }],
+  const purpose = {
+    task: 'test',
+    systems: [],
+    dataClass: 'internal' as const,
+    attended: options.attended ?? true,
+    endCondition: 'The test ends',
+    ticket: null,
   };
+  const granted: Snapshot = {
+    v: 1,
+    kind: 'new',
+    agent: {
+      id: agentId,
+      name: 'Notes agent',
+      softwareIdentity: 'test',
+      softwareIdentityKind: 'self-asserted',
+      clientClass,
+      environment: 'production',
+    },
+    owner: { personId: ownerId, subject: `local:${ownerId}`, displayName: 'Owner' },
+    deputy: null,
+    purpose,
+    lifetimeSeconds,
+    tools: sortTools(
+      toolRows
+        .filter((tool) => server.tools.includes(tool.name))
+        .map((tool) => {
+          const current = tool.versions.find((version) => version.version === tool.currentVersion);
+          if (!current) throw new Error(`${tool.name} has no current version`);
+          return {
+            serverId: server.serverId,
+            server: 'Server',
+            resource: server.resource,
+            toolId: tool.id,
+            name: tool.name,
+            toolVersionId: current.id,
+            version: current.version,
+            definitionDigest: current.definitionDigest,
+            class: current.class as SnapshotTool['class'],
+            risk: current.risk as SnapshotTool['risk'],
+            constraints: [],
+            justification: '',
+            toolSetVersionId: null,
+          };
+        }),
+    ),
+    instances: [
+      {
+        instanceId,
+        clientId,
+        kind: 'dynamic',
+        metadataDigest,
+        redirectUris: [redirectUri],
+        tokenEndpointAuthMethod: authMethod,
+        jwksThumbprints: [],
+      },
+    ],
+    evidence: [],
+  };
+  const grantedDigest = snapshotDigestOf(granted);
   await prisma.registrationRequest.create({
     data: {
       id: requestId,
@@ -196,17 +264,19 @@ export async function createApprovedAgent(ctx: Ctx, options: AgentOptions = {}):
           id: revisionId,
           number: 1,
           authorId: ownerId,
-          purpose: { task: 'test', attended: options.attended ?? true, dataClass: 'internal' },
+          purpose,
           lifetimeSeconds,
           instanceIds: [instanceId],
-          snapshot,
-          snapshotDigest: 'sha256:test',
+          snapshot: granted,
+          snapshotDigest: grantedDigest,
           ambient: {},
           createdAt: now,
         },
       },
     },
   });
+  const personId = await approverOf(ctx);
+  await writeVote(ctx, { requestId, revisionId, revision: 1, granted, personId });
   await prisma.toolBinding.create({
     data: {
       id: bindingId,
@@ -215,13 +285,9 @@ export async function createApprovedAgent(ctx: Ctx, options: AgentOptions = {}):
       version: 1,
       requestId,
       revisionId,
-      grantedDigest: 'sha256:test',
+      grantedDigest,
       toolNames: server.tools,
-      toolVersionIds: toolRows.flatMap((tool) =>
-        tool.versions
-          .filter((version) => version.version === tool.currentVersion)
-          .map((version) => version.id),
-      ),
+      toolVersionIds: granted.tools.map((tool) => tool.toolVersionId),
       lifetimeSeconds,
       validFrom: now,
       unusedEndsAt: addSeconds(now, 7 * 24 * 3600),

@@ -5,12 +5,11 @@ import {
   listCredentialsQuery,
 } from '#lib/credentials/read-credentials.ts';
 import { createResourceTokenInput, listResourceTokens } from '#lib/credentials/resource-tokens.ts';
-import { killKeyInput, listSigningKeys, rotateKeyInput } from '#lib/credentials/signing-keys.ts';
+import { listSigningKeys } from '#lib/credentials/signing-keys.ts';
 import { verbs } from '../verbs.ts';
 import { defineRoute } from './route.ts';
 
 const byId = z.strictObject({ id: z.string().max(64) });
-const byKid = z.strictObject({ kid: z.string().max(128) });
 
 const key = z
   .object({
@@ -67,27 +66,6 @@ export const credentialRoutes = [
         killedAt: iso(each.killedAt),
       })),
     }),
-  }),
-  defineRoute({
-    method: 'post',
-    path: '/keys/rotate',
-    operationId: 'rotateKey',
-    summary: 'Let the next key of a purpose take over; refuses nobody',
-    tag: 'Keys',
-    body: rotateKeyInput,
-    response: z.object({ kid: z.string(), retiredKid: z.string().nullable() }),
-    handle: (ctx, { body }) => verbs['credentials.rotateKey'].run(ctx, body),
-  }),
-  defineRoute({
-    method: 'post',
-    path: '/keys/{kid}/kill',
-    operationId: 'killKey',
-    summary: 'End a key at once, and everything it signed',
-    tag: 'Keys',
-    params: byKid,
-    body: killKeyInput.omit({ kid: true }),
-    response: z.object({ kid: z.string() }),
-    handle: (ctx, { params, body }) => verbs['credentials.killKey'].run(ctx, { ...body, kid: params.kid }),
   }),
   defineRoute({
     method: 'get',

@@ -5,12 +5,12 @@ import { newRandomBytes, randomToken, sha256, verifyPassword } from '#lib/platfo
 import type { Ctx } from '#lib/platform/ctx.ts';
 import { notifyChange, type Tx, withTransaction } from '#lib/platform/db.ts';
 import { Conflict, Forbidden, Invalid } from '#lib/platform/errors.ts';
+import { acceptPasskey, notePasskeyRefusal } from './accept-passkey.ts';
 import { issueChallenge, spendChallenge } from './challenges.ts';
 import { longestPassword } from './passwords.ts';
 import { requireToken } from './rate-limit.ts';
 import { requireSession } from './require.ts';
 import { isElevated, stepUpSeconds } from './step-up.ts';
-import { notePasskeyRefusal, usePasskey } from './use-passkey.ts';
 import {
   assertionSchema,
   type PublicKeyCredentialRequestOptionsJSON,
@@ -85,7 +85,7 @@ export async function confirm(ctx: Ctx, input: z.output<typeof confirmInput>): P
   });
   if (!challengeDigest) throw new Conflict('This took too long, or was begun in another window. Try again.');
   const outcome = await withTransaction(ctx, async (tx) => {
-    const used = await usePasskey(tx, ctx, person.personId, challengeDigest, input.assertion);
+    const used = await acceptPasskey(tx, ctx, person.personId, challengeDigest, input.assertion);
     return 'refused' in used ? used : elevate(tx, ctx, person, 'passkey', used.keyId);
   });
   if ('refused' in outcome) {

@@ -11,7 +11,8 @@ import {
   redefineTool,
   stateOf,
 } from '#tests/requests-world.ts';
-import { approveRequest, approveRequestInput } from './approve-request.ts';
+import { approveSigned } from '../../tests/approvals.ts';
+import { approveRequestInput } from './approve-request.ts';
 import { editRequest, editRequestInput } from './edit-request.ts';
 import { rejectRequest } from './reject-request.ts';
 import { withdrawRequest } from './withdraw-request.ts';
@@ -29,7 +30,7 @@ const approve = (
   actor: RequestsWorld['ava'],
   input: Record<string, unknown>,
   via: 'session' | 'token' = 'session',
-) => approveRequest(world.as({ ...actor, via }), approveRequestInput.parse(input));
+) => approveSigned(world.as({ ...actor, via }), input);
 
 async function submitted(options?: FileOptions) {
   const request = await fileRequest(world, options);

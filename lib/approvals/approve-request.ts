@@ -1,16 +1,12 @@
 import { z } from 'zod';
+import { notePasskeyRefusal } from '#lib/access/accept-passkey.ts';
+import { type Signature, signatureSchema } from '#lib/access/signatures.ts';
 import { type ActivatedBinding, activateAgent } from '#lib/agents/activate-agent.ts';
 import { toAgentFacts } from '#lib/agents/agent-facts.ts';
+import { needsSignature } from '#lib/agents/approval-statement.ts';
 import { reinstateAgent } from '#lib/agents/reinstate-agent.ts';
-import {
-  checkSubset,
-  constraintSchema,
-  lifetimeSecondsSchema,
-  type NotSubset,
-  narrow,
-  type Snapshot,
-  snapshotDigestOf,
-} from '#lib/agents/snapshot.ts';
+import { riskOf } from '#lib/agents/risk.ts';
+import { type Snapshot, snapshotDigestOf } from '#lib/agents/snapshot.ts';
 import { notify } from '#lib/audit/notify.ts';
 import { recordEvent } from '#lib/audit/record.ts';
 import { prepareCode } from '#lib/credentials/authorization-codes.ts';
@@ -18,41 +14,24 @@ import type { PersonActor } from '#lib/platform/actor.ts';
 import { addSeconds } from '#lib/platform/clock.ts';
 import type { Ctx } from '#lib/platform/ctx.ts';
 import { notifyChange, type Tx, withTransaction } from '#lib/platform/db.ts';
-import {
-  Conflict,
-  Forbidden,
-  Invalid,
-  PreconditionFailed,
-  PreconditionRequired,
-} from '#lib/platform/errors.ts';
+import { Conflict, Forbidden, PreconditionFailed, PreconditionRequired } from '#lib/platform/errors.ts';
 import { newId } from '#lib/platform/ids.ts';
 import { applyPendingMetadata } from '#lib/registration/pending-metadata.ts';
 import { approvalsOf, castVote, openDecision, requireCurrentDigest } from './decision.ts';
 import { describeSeconds, diffSnapshots } from './diff.ts';
-import { riskOf } from './risk.ts';
+import { deriveGranted, narrowingFields } from './granted.ts';
+import { requireSignature } from './signed-approval.ts';
 import { findStaleFacts } from './stale-facts.ts';
 import { type LoadedRequest, moveRequest, requireMove } from './store.ts';
 import { requireNotDenied } from './submit-request.ts';
 import { judgeProposal } from './verdict.ts';
 
-/** A tool that stays: as the review page lists it, by `toolId` or by server and name; further constraints add up. */
-const keptToolSchema = z.object({
-  toolId: z.string().max(64).optional(),
-  serverId: z.string().max(64).optional(),
-  name: z.string().max(512).optional(),
-  constraints: z.array(constraintSchema).max(32).optional(),
-});
-
 export const approveRequestFields = {
   /** Names what was read. Without it nothing is decided. */
   snapshotDigest: z.string().max(128).optional(),
-  /** The tools that stay, when not all do. Left out: as asked. */
-  toolLines: z
-    .array(z.union([z.string().max(512), keptToolSchema]))
-    .min(1, 'Keep at least one tool, or reject the request.')
-    .max(500)
-    .optional(),
-  lifetimeSeconds: lifetimeSecondsSchema.optional(),
+  ...narrowingFields,
+  /** The approver's signature over the statement of `requests.beginApproval`; needed for anything but reading. */
+  signature: signatureSchema.optional(),
   comment: z.string().trim().max(2000).default(''),
 };
 export const approveRequestInput = z.strictObject({
@@ -81,6 +60,9 @@ const revealSeconds = 24 * 3600;
  * decision, the activated instances and agent, its bindings, the codes of browsers that wait, and the events of all
  * of it: there is no moment at which one of them exists without the others.
  *
+ * Granting anything but reading takes the approver's signature, which is stored with the vote and checked again by the
+ * minter: what the database says is not enough to mint.
+ *
  * The approver is the actor. Nobody involved in the request can be (403). A decision without a digest is refused
  * (428), one on other words (412), one on a decided or moved request (409); of two at once exactly one takes effect
  * and the other is told so. Narrowing derives a snapshot that is checked to be a subset; a later vote starts from what
@@ -90,7 +72,7 @@ export async function approveRequest(
   ctx: Ctx,
   input: z.output<typeof approveRequestInput>,
 ): Promise<ApprovedRequest> {
-  return withTransaction(ctx, async (tx) => {
+  return withTransaction<ApprovedRequest>(ctx, async (tx) => {
     const { person, request } = await openDecision(tx, ctx, input.requestId);
     if (input.snapshotDigest === undefined || input.snapshotDigest === '') {
       throw new PreconditionRequired('Name the snapshotDigest of the review this decision was made on.', {
@@ -100,21 +82,20 @@ export async function approveRequest(
     requireMove(request, 'approve');
     await requireCurrentDigest(tx, request, input.snapshotDigest);
 
-    const asked = request.revision.snapshot;
-    const earlier = approvalsOf(request).at(-1);
-    const proposed = (earlier?.granted as Snapshot | undefined) ?? asked;
-    const granted = deriveGranted(request, proposed, input);
-    requireWithinRights(person, granted);
+    const granted = deriveGranted(request, input);
+    const grantedDigest = snapshotDigestOf(granted);
+    requireWithinRights(person, granted, input.signature);
     await requireStillTrue(tx, granted);
     requireNotDenied(await judge(tx, ctx, request, granted), granted.tools);
     await requireLivingOwner(tx, request);
 
-    const grantedDigest = snapshotDigestOf(granted);
+    const signed = await requireSignature(tx, ctx, person, request, granted, input.signature);
     const narrowed = grantedDigest !== request.revision.snapshotDigest;
     const voteId = await castVote(tx, ctx, request, person, {
       verdict: narrowed ? 'approve narrowed' : 'approve',
       reason: input.comment,
       granted: { snapshot: granted, digest: grantedDigest },
+      signed,
     });
     const voteEvent = await recordEvent(tx, ctx, {
       kind: 'request.vote',
@@ -127,6 +108,7 @@ export async function approveRequest(
         verdict: narrowed ? 'approve narrowed' : 'approve',
         snapshotDigest: request.revision.snapshotDigest,
         grantedDigest,
+        ...(signed ? { keyId: signed.keyId, signedBy: signed.signature.by } : {}),
       },
     });
     const votes = approvalsOf(request).length + 1;
@@ -154,73 +136,32 @@ export async function approveRequest(
       comment: input.comment,
     });
     return { ...answer, state: 'approved', bindings };
+  }).catch(async (error: unknown) => {
+    await noteRefusedSignature(ctx, error);
+    throw error;
   });
 }
 
-/** The snapshot this approver grants: what was proposed, less what they take out. `Invalid` names what is not a subset. */
-function deriveGranted(
-  request: LoadedRequest,
-  proposed: Snapshot,
-  input: Pick<z.output<typeof approveRequestInput>, 'toolLines' | 'lifetimeSeconds'>,
-): Snapshot {
-  if (input.toolLines === undefined && input.lifetimeSeconds === undefined) return proposed;
-  if (request.kind === 'reinstate') {
-    throw new Invalid(
-      'A reinstatement gives back what was approved. Narrow it with a change request afterwards.',
-    );
-  }
-  const keep = input.toolLines?.map((line, index) => {
-    const wanted = typeof line === 'string' ? { toolId: line } : line;
-    const matches = proposed.tools.filter(
-      (tool) =>
-        (wanted.toolId !== undefined
-          ? tool.toolId === wanted.toolId || tool.name === wanted.toolId
-          : tool.name === wanted.name) &&
-        (wanted.serverId === undefined || tool.serverId === wanted.serverId),
-    );
-    const [tool] = matches;
-    if (!tool || matches.length > 1) {
-      const message = tool
-        ? 'More than one server has a tool of this name; name the serverId too.'
-        : 'This tool was not asked for. An approval can only take away.';
-      throw new Invalid(message, { issues: [{ path: `toolLines.${index}`, message }] });
-    }
-    return { toolId: tool.toolId, constraints: typeof line === 'string' ? undefined : line.constraints };
-  });
-  const granted = narrow(proposed, { keep, lifetimeSeconds: input.lifetimeSeconds });
-  const subset = checkSubset(granted, proposed);
-  if (!subset.ok) {
-    const message = describeNotSubset(subset.error, proposed);
-    const path = subset.error.tag === 'lifetime_longer' ? 'lifetimeSeconds' : 'toolLines';
-    throw new Invalid(message, { issues: [{ path, message }] });
-  }
-  return granted;
+/** The transaction is gone with what it wrote; that a passkey may have been copied is kept nevertheless. */
+async function noteRefusedSignature(ctx: Ctx, error: unknown): Promise<void> {
+  if (!(error instanceof Forbidden) || ctx.actor.kind !== 'person') return;
+  const { refused, keyId } = error.detail;
+  if (refused !== 'counted backwards' || typeof keyId !== 'string') return;
+  await notePasskeyRefusal(ctx, { refused, keyId, personId: ctx.actor.personId });
 }
 
-function describeNotSubset(problem: NotSubset, asked: Snapshot): string {
-  switch (problem.tag) {
-    case 'lifetime_longer':
-      return `At most ${describeSeconds(asked.lifetimeSeconds)} was asked for. An approval can only shorten it.`;
-    case 'tool_repeated':
-      return `${problem.name} is listed twice.`;
-    case 'tool_not_asked':
-    case 'tool_altered':
-    case 'constraint_dropped':
-      return `${problem.name} is not what was asked for. An approval can only take away.`;
-    case 'facts_altered':
-      return 'An approval can only take away tools and time.';
-  }
-}
-
-/** API tokens approve low risk only: what can do harm is decided by a person in front of the review page. */
-function requireWithinRights(person: PersonActor, granted: Snapshot): void {
+/**
+ * An API token is a secret in a file: alone it approves low risk that only reads. With a signature of its holder's own
+ * key it is merely how the signature got here.
+ */
+function requireWithinRights(person: PersonActor, granted: Snapshot, signature: Signature | undefined): void {
   const risk = riskOf(granted.tools);
-  if (person.via === 'token' && risk !== 'low') {
-    throw new Forbidden(
-      `An API token approves low risk only, and this is ${risk}. Decide it in the browser, or leave the riskier tools out.`,
-      { risk },
-    );
-  }
+  if (person.via !== 'token' || signature?.by === 'command line') return;
+  if (risk === 'low' && !needsSignature(granted.tools)) return;
+  throw new Forbidden(
+    `An API token alone approves only reading at low risk, and this is ${risk === 'low' ? 'more than reading' : `of ${risk} risk`}. Sign it with “countersign approve”, decide it in the browser, or leave the riskier tools out.`,
+    { risk },
+  );
 }
 
 /** Bytes, not names, are approved: a tool or client that changed since the snapshot is not what was read. */

@@ -1,4 +1,5 @@
 import { requireRole } from '#lib/access/require.ts';
+import type { Signature } from '#lib/access/signatures.ts';
 import type { Snapshot } from '#lib/agents/snapshot.ts';
 import type { PersonActor } from '#lib/platform/actor.ts';
 import type { Ctx } from '#lib/platform/ctx.ts';
@@ -13,15 +14,17 @@ export type VoteVerdict = 'approve' | 'approve narrowed' | 'request changes' | '
 
 /**
  * Opens a decision: the actor is an approver now, the request is theirs to see and to decide. The approver is always
- * the actor, never a part of the input. Locks the request, so that of two deciders one goes first.
+ * the actor, never a part of the input. Locks the request unless told
+ * otherwise, so that of two deciders one goes first.
  */
 export async function openDecision(
   tx: Tx,
   ctx: Ctx,
   requestId: string,
+  options: { lock: boolean } = { lock: true },
 ): Promise<{ person: PersonActor; request: LoadedRequest }> {
   const person = requireRole(ctx, 'approver');
-  const request = await loadVisible(tx, ctx, requestId, { lock: true });
+  const request = await loadVisible(tx, ctx, requestId, options);
   const decider = await readDecider(tx, person, ctx.clock.now());
   const separation = checkSeparation(decider, await readInvolvement(tx, request));
   if (!separation.ok) {
@@ -62,6 +65,8 @@ export async function castVote(
     verdict: VoteVerdict;
     reason: string;
     granted?: { snapshot: Snapshot; digest: string };
+    /** With which key and how; null where no signature is needed. */
+    signed?: { keyId: string; signature: Signature } | null;
   },
 ): Promise<string> {
   const id = newId('vote');
@@ -79,6 +84,9 @@ export async function castVote(
             granted: vote.granted.snapshot as Prisma.InputJsonValue,
             grantedDigest: vote.granted.digest,
           }
+        : {}),
+      ...(vote.signed
+        ? { keyId: vote.signed.keyId, signature: vote.signed.signature as Prisma.InputJsonValue }
         : {}),
       reason: vote.reason,
       decidedAt: ctx.clock.now(),

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
+import { requiredApprovals, riskOf } from '#lib/agents/risk.ts';
 import type { Snapshot } from '#lib/agents/snapshot.ts';
 import { describeConstraint, describeSeconds, diffSnapshots } from './diff.ts';
-import { requiredApprovals, riskOf } from './risk.ts';
 import { summarize, summaryText } from './summary.ts';
 
 const tool = (id: string, more: Partial<Snapshot['tools'][number]> = {}): Snapshot['tools'][number] => ({

@@ -1,6 +1,6 @@
 import type { DataClass } from '#lib/agents/purpose.ts';
+import { riskRank } from '#lib/agents/risk.ts';
 import type { Constraint, Snapshot, SnapshotTool } from '#lib/agents/snapshot.ts';
-import { riskRank } from './risk.ts';
 
 export type DiffEffect = 'widens' | 'narrows' | 'neutral';
 export type DiffChange = 'added' | 'removed' | 'changed';

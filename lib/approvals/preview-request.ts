@@ -1,9 +1,9 @@
 import { z } from 'zod';
 import { requireRole } from '#lib/access/require.ts';
 import { dataClasses } from '#lib/agents/purpose.ts';
+import { type Risk, requiredApprovals, riskOf } from '#lib/agents/risk.ts';
 import type { Ctx } from '#lib/platform/ctx.ts';
 import { resolveTools, toolChoiceSchema } from './revision.ts';
-import { type Risk, requiredApprovals, riskOf } from './risk.ts';
 import { reviewDueSeconds } from './states.ts';
 import { listApprovers } from './store.ts';
 import { judgeProposal, type Verdict } from './verdict.ts';

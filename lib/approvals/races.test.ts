@@ -20,7 +20,7 @@ import {
   type RequestsWorld,
   stateOf,
 } from '#tests/requests-world.ts';
-import { approveRequest, approveRequestInput } from './approve-request.ts';
+import { readyToApprove as prepareApproval } from '../../tests/approvals.ts';
 import { commentRequest } from './comment-request.ts';
 import { expireRequests } from './expire-requests.ts';
 import { linkInstance, maxInstances } from './link-instance.ts';
@@ -51,8 +51,7 @@ function expectCleanLosses(settled: readonly PromiseSettledResult<unknown>[]): v
 /** An approval with everything read that it names: what is left is to decide. */
 async function readyToApprove(requestId: string): Promise<() => Promise<unknown>> {
   const snapshotDigest = await digestNow(world, requestId);
-  const input = approveRequestInput.parse({ requestId, snapshotDigest });
-  return () => approveRequest(world.as(world.ava), input);
+  return prepareApproval(world.as(world.ava), { requestId, snapshotDigest });
 }
 
 async function kindsOf(requestId: string): Promise<Record<string, number>> {

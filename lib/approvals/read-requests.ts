@@ -1,12 +1,12 @@
 import { z } from 'zod';
 import { hasRole, requirePerson } from '#lib/access/require.ts';
+import type { Risk } from '#lib/agents/risk.ts';
 import { visibleRequests } from '#lib/agents/visibility.ts';
 import type { PersonActor } from '#lib/platform/actor.ts';
 import { addSeconds } from '#lib/platform/clock.ts';
 import type { Ctx } from '#lib/platform/ctx.ts';
 import type { Tx } from '#lib/platform/db.ts';
 import { diffSnapshots } from './diff.ts';
-import type { Risk } from './risk.ts';
 import { checkSeparation, describeConflict } from './separation.ts';
 import { requestStates, reviewDueSeconds } from './states.ts';
 import {

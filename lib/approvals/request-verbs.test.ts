@@ -11,6 +11,7 @@ import {
   redefineTool,
   stateOf,
 } from '#tests/requests-world.ts';
+import { approveSigned } from '../../tests/approvals.ts';
 import { approveRequest, approveRequestInput } from './approve-request.ts';
 import { commentRequest } from './comment-request.ts';
 import { createRequest, createRequestInput } from './create-request.ts';
@@ -36,10 +37,7 @@ const submitted = (options: FileOptions = {}) => fileRequest(world, options);
 const edit = (requestId: string, changes: object, actor = world.olive) =>
   editRequest(world.as(actor), editRequestInput.parse({ requestId, ...changes }));
 const approve = async (requestId: string, actor = world.ava) =>
-  approveRequest(
-    world.as(actor),
-    approveRequestInput.parse({ requestId, snapshotDigest: await digestNow(world, requestId) }),
-  );
+  approveSigned(world.as(actor), { requestId, snapshotDigest: await digestNow(world, requestId) });
 
 /** Exactly one of two calls takes effect; the other is told that it lost. */
 async function expectOneWinner(calls: Promise<unknown>[]) {

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { purposeSchema } from '#lib/agents/purpose.ts';
+import { requiredApprovals, riskOf } from '#lib/agents/risk.ts';
 import {
   constraintSchema,
   lifetimeSecondsSchema,
@@ -18,7 +19,6 @@ import { Invalid } from '#lib/platform/errors.ts';
 import { newId } from '#lib/platform/ids.ts';
 import { isSelfDescription, pendingFacts } from '#lib/registration/pending-metadata.ts';
 import { thumbprintsOf } from '#lib/registration/prepare-claim.ts';
-import { requiredApprovals, riskOf } from './risk.ts';
 import { draftSeconds, quarantineRequestSeconds, type RequestKind } from './states.ts';
 import type { Ambient } from './store.ts';
 import { judgeProposal, type Verdict } from './verdict.ts';

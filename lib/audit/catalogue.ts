@@ -24,6 +24,11 @@ export const eventCatalogue = {
   'api_token.create': { version: 1, subject: 'api token', says: 'An API token was created' },
   'api_token.end': { version: 1, subject: 'api token', says: 'An API token was ended' },
   'binding.create': { version: 1, subject: 'tool binding', says: 'Tools were bound to an agent' },
+  'binding.distrust': {
+    version: 1,
+    subject: 'tool binding',
+    says: 'The approval behind a binding does not hold, and nothing is minted from it',
+  },
   'binding.narrow': {
     version: 1,
     subject: 'tool binding',

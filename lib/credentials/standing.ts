@@ -3,6 +3,7 @@ import type { ClientJwks } from '#lib/oauth/jwks.ts';
 import type { Ctx } from '#lib/platform/ctx.ts';
 import type { Db } from '#lib/platform/db.ts';
 import { decide } from '#lib/policy/policies.ts';
+import { type ApprovalProof, proofOf } from './approved-binding.ts';
 
 /** A binding in force, as the minter needs it. */
 export type BindingStanding = {
@@ -23,7 +24,7 @@ export type BindingStanding = {
   granted: ReadonlySet<string>;
   /** The agent as policies see it. */
   principal: AgentPrincipal;
-  /** Whether the binding stays inside what its revision asked for, in tools and in time. */
+  /** Whether the binding stays inside what was asked for and signed, in tools and in time. */
   withinApproval: boolean;
   /** The event that created it: parent of every issuance. */
   createEventId: string | null;
@@ -72,6 +73,8 @@ export type Standing = {
   bindings: readonly BindingStanding[];
 };
 
+type BindingTool = { name: string; class: string; risk: string };
+
 type BindingJson = {
   id: string;
   version: number;
@@ -88,7 +91,9 @@ type BindingJson = {
   askedTools: string[] | null;
   askedLifetimeSeconds: number | null;
   grantedTools: string[];
-  tools: { name: string; class: string; risk: string }[] | null;
+  toolVersionIds: string[];
+  constraints: unknown;
+  tools: BindingTool[] | null;
   createEventId: string | null;
 };
 
@@ -153,6 +158,7 @@ SELECT c.id AS client_id, c.metadata_digest, c.source_id, c.token_endpoint_auth_
           'requestId', b.request_id, 'lifetimeSeconds', b.lifetime_seconds, 'validFrom', b.valid_from,
           'firstIssuedAt', b.first_issued_at, 'expiresAt', b.expires_at, 'unusedEndsAt', b.unused_ends_at,
           'purpose', r.purpose, 'askedLifetimeSeconds', r.lifetime_seconds, 'grantedTools', b.tool_names,
+          'toolVersionIds', b.tool_version_ids, 'constraints', b.constraints,
           'askedTools', (SELECT json_agg(x ->> 'name') FROM jsonb_path_query(r.snapshot, '$.tools[*]') x
                           WHERE x ->> 'serverId' = b.server_id),
           'tools', (SELECT json_agg(json_build_object('name', t.name, 'class', v.class, 'risk', v.risk) ORDER BY t.name)
@@ -191,10 +197,16 @@ export async function readStanding(
     values: [clientId, instanceId],
   });
   const [row] = rows;
-  return row ? toStanding(row, ctx.clock.now()) : null;
+  if (!row) return null;
+  const agentId = row.agent_id ?? '';
+  const proofs = new Map<string, ApprovalProof>();
+  for (const binding of row.bindings ?? []) {
+    proofs.set(binding.id, await proofOf(ctx, { ...binding, agentId }));
+  }
+  return toStanding(row, proofs, ctx.clock.now());
 }
 
-function toStanding(row: StandingRow, now: Date): Standing {
+function toStanding(row: StandingRow, proofs: ReadonlyMap<string, ApprovalProof>, now: Date): Standing {
   return {
     client: {
       id: row.client_id,
@@ -234,12 +246,16 @@ function toStanding(row: StandingRow, now: Date): Standing {
       ? { id: row.request_id, number: row.request_number, state: row.request_state }
       : null,
     issuanceStopped: row.issuance_stopped,
-    bindings: (row.bindings ?? []).map((binding) => toBinding(row, binding, now)),
+    bindings: (row.bindings ?? []).map((binding) =>
+      toBinding(row, binding, proofs.get(binding.id) ?? null, now),
+    ),
   };
 }
 
-function toBinding(row: StandingRow, binding: BindingJson, now: Date): BindingStanding {
+function toBinding(row: StandingRow, binding: BindingJson, proof: ApprovalProof, now: Date): BindingStanding {
   const asked = new Set(binding.askedTools ?? []);
+  // A tool that is known by now to do more than read was not covered by an approval nobody signed.
+  const covered = (binding.tools ?? []).filter((tool) => proof !== 'unsigned' || tool.class === 'read');
   const principal: AgentPrincipal = {
     id: row.agent_id ?? '',
     state: row.agent_state,
@@ -261,10 +277,11 @@ function toBinding(row: StandingRow, binding: BindingJson, now: Date): BindingSt
     firstIssuedAt: toDate(binding.firstIssuedAt),
     expiresAt: toDate(binding.expiresAt),
     unusedEndsAt: new Date(binding.unusedEndsAt),
-    tools: permittedTools(principal, binding, now),
-    granted: new Set((binding.tools ?? []).map((tool) => tool.name)),
+    tools: permittedTools(principal, binding.serverId, covered, now),
+    granted: new Set(covered.map((tool) => tool.name)),
     principal,
     withinApproval:
+      proof !== null &&
       binding.grantedTools.every((name) => asked.has(name)) &&
       binding.lifetimeSeconds <= (binding.askedLifetimeSeconds ?? 0),
     createEventId: binding.createEventId,
@@ -272,12 +289,15 @@ function toBinding(row: StandingRow, binding: BindingJson, now: Date): BindingSt
 }
 
 /** Policy decides at issuance too: a tool it refuses now is not in the token, and comes back when it permits again. */
-function permittedTools(agent: AgentPrincipal, binding: BindingJson, now: Date): BindingStanding['tools'] {
-  return (binding.tools ?? []).filter((tool) => {
-    const resource = { serverId: binding.serverId, ...tool } as ToolResource;
-    return (
-      decide('issue', { agent, tool: resource, bound: true, at: now }, binding.serverId).outcome === 'permit'
-    );
+function permittedTools(
+  agent: AgentPrincipal,
+  serverId: string,
+  tools: readonly BindingTool[],
+  now: Date,
+): BindingStanding['tools'] {
+  return tools.filter((tool) => {
+    const resource = { serverId, ...tool } as ToolResource;
+    return decide('issue', { agent, tool: resource, bound: true, at: now }, serverId).outcome === 'permit';
   });
 }
 

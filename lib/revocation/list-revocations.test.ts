@@ -4,7 +4,7 @@ import { listAgents, listAgentsQuery } from '#lib/agents/read-agents.ts';
 import { readHome } from '#lib/agents/read-home.ts';
 import { readLifeline } from '#lib/agents/read-lifeline.ts';
 import { readServerUse } from '#lib/agents/read-server-use.ts';
-import { approveRequest } from '#lib/approvals/approve-request.ts';
+import { approveSigned } from '../../tests/approvals.ts';
 import { createTestDatabase, type TestDatabase } from '../../tests/database.ts';
 import {
   buildRequestsWorld,
@@ -31,10 +31,9 @@ beforeAll(async () => {
   const others = await fileRequest(world, { owner: world.oscar, agentName: 'Ticket sorter' });
   agentId = filed.agentId;
   othersAgentId = others.agentId;
-  await approveRequest(world.as(world.ava), {
+  await approveSigned(world.as(world.ava), {
     requestId: filed.id,
     snapshotDigest: await digestNow(world, filed.id),
-    comment: '',
   });
   const stop = await suspendAgent(
     world.as(world.abel),

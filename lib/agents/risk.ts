@@ -1,4 +1,4 @@
-import type { Snapshot, SnapshotTool } from '#lib/agents/snapshot.ts';
+import type { Snapshot, SnapshotTool } from './snapshot.ts';
 
 export type Risk = 'low' | 'medium' | 'high';
 const order: readonly Risk[] = ['low', 'medium', 'high'];

@@ -6,20 +6,20 @@ import { type Assertion, relyingPartyOf, verifyAssertion } from './webauthn.ts';
 
 export type PasskeyRefusal = 'unknown key' | 'not verified' | 'counted backwards';
 
-export type UsedPasskey = { keyId: string; credentialId: string };
+export type AcceptedPasskey = { keyId: string; credentialId: string };
 
 /**
  * Checks what a passkey signed just now: a living key of this person, as history enrolled it, for this console, and a
  * counter that went up where the passkey counts at all (Web Authentication Level 3 §7.2 step 22). Notes its use.
  * The challenge has been spent by the caller.
  */
-export async function usePasskey(
+export async function acceptPasskey(
   tx: Tx,
   ctx: Ctx,
   personId: string,
   challengeDigest: string,
   assertion: Assertion,
-): Promise<UsedPasskey | { refused: PasskeyRefusal; keyId: string | null; personId: string }> {
+): Promise<AcceptedPasskey | { refused: PasskeyRefusal; keyId: string | null; personId: string }> {
   const key = await tx.personKey.findUnique({ where: { credentialId: assertion.id } });
   const party = relyingPartyOf(ctx.site);
   if (!key || key.personId !== personId || key.kind !== 'passkey' || key.endedAt || key.rpId !== party.rpId) {

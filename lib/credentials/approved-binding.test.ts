@@ -1,0 +1,219 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { Ctx } from '#lib/platform/ctx.ts';
+import { openDb } from '#lib/platform/db.ts';
+import { approveSigned } from '../../tests/approvals.ts';
+import { createTestDatabase, editByHand, type TestDatabase } from '../../tests/database.ts';
+import {
+  buildRequestsWorld,
+  digestNow,
+  fileRequest,
+  type RequestsWorld,
+} from '../../tests/requests-world.ts';
+import { isInForce, readStanding } from './standing.ts';
+
+let database: TestDatabase;
+let world: RequestsWorld;
+beforeAll(async () => {
+  database = await createTestDatabase({ prisma: 4, hot: 4, emergency: 1 });
+  world = await buildRequestsWorld(database.db);
+});
+afterAll(() => database?.drop());
+
+/** An agent whose request was approved through the verbs, signed where that is needed. */
+async function approved(tools = ['list_notes', 'write_note']) {
+  const request = await fileRequest(world, { tools });
+  const ava = world.as(world.ava);
+  await approveSigned(ava, { requestId: request.id, snapshotDigest: await digestNow(world, request.id) });
+  const agent = await world.db.prisma.agent.findUniqueOrThrow({
+    where: { id: request.agentId },
+    include: { instances: true, bindings: true },
+  });
+  const [instance, binding] = [agent.instances[0], agent.bindings[0]];
+  if (!instance || !binding) throw new Error('nothing was approved');
+  return { requestId: request.id, agentId: agent.id, clientId: instance.clientId, bindingId: binding.id };
+}
+
+/** What a process that has just started would mint from the agent's binding. */
+async function mintable(agent: { clientId: string }): Promise<string[]> {
+  const fresh = openDb(database.urls.gate, { prisma: 2, hot: 2, emergency: 1 });
+  try {
+    return await mintableHere(world.as({ kind: 'system', name: 'test' }, { db: fresh }), agent);
+  } finally {
+    await fresh.close();
+  }
+}
+
+async function mintableHere(ctx: Ctx, agent: { clientId: string }): Promise<string[]> {
+  const standing = await readStanding(ctx, agent.clientId, null);
+  return (standing?.bindings ?? [])
+    .filter((binding) => isInForce(binding, ctx.clock.now()))
+    .flatMap((binding) => binding.tools.map((tool) => tool.name));
+}
+
+const edit = (statement: string, ...values: unknown[]) => editByHand(database, statement, values);
+/** Past triggers and all: whoever owns the machine. */
+const editAsOwnerOfAll = (statement: string, ...values: unknown[]) =>
+  editByHand({ ...database, urls: { ...database.urls, owner: database.superuserUrl } }, statement, values);
+
+test('mints what was signed, also after the key that signed was removed', async () => {
+  const agent = await approved();
+  expect(await mintable(agent)).toEqual(['list_notes', 'write_note']);
+  await edit(
+    `UPDATE person_key SET ended_at = $2 WHERE id = (SELECT key_id FROM decision_vote WHERE request_id = $1)`,
+    agent.requestId,
+    new Date(world.clock.now().getTime() + 1000),
+  );
+  expect(await mintable(agent)).toEqual(['list_notes', 'write_note']);
+  await edit('UPDATE person_key SET ended_at = NULL');
+});
+
+describe('mints nothing', () => {
+  test.each([
+    ['without the signature', `UPDATE decision_vote SET signature = NULL WHERE request_id = $1`],
+    ['without the vote', `DELETE FROM decision_vote WHERE request_id = $1`],
+    [
+      'with the signature of another approval',
+      `UPDATE decision_vote v SET signature = (SELECT o.signature FROM decision_vote o WHERE o.request_id <> $1
+         AND o.signature IS NOT NULL LIMIT 1) WHERE v.request_id = $1`,
+    ],
+    [
+      'when the vote is said to be somebody else’s',
+      `UPDATE decision_vote SET person_id = (SELECT id FROM person WHERE display_name = 'abel') WHERE request_id = $1`,
+    ],
+    [
+      'when the vote grants more than was signed',
+      `UPDATE decision_vote SET granted = jsonb_set(granted, '{lifetimeSeconds}', '999999') WHERE request_id = $1`,
+    ],
+    [
+      'when the request was never approved',
+      `UPDATE registration_request SET state = 'withdrawn' WHERE id = $1`,
+    ],
+    ['when two votes are needed', `UPDATE registration_request SET required_approvals = 2 WHERE id = $1`],
+    [
+      'when what was asked was rewritten',
+      `UPDATE request_revision SET snapshot = jsonb_set(snapshot, '{lifetimeSeconds}', '999999') WHERE request_id = $1`,
+    ],
+    [
+      'when the key was enrolled after the vote, by the vote’s own word',
+      `UPDATE decision_vote SET decided_at = '2026-01-01' WHERE request_id = $1`,
+    ],
+    [
+      'when the key had been removed before the vote',
+      `UPDATE person_key SET ended_at = '2026-01-20' WHERE id = (SELECT key_id FROM decision_vote WHERE request_id = $1)`,
+    ],
+  ])('%s', async (_, statement) => {
+    const other = await approved();
+    const agent = await approved();
+    expect(await mintable(agent)).not.toEqual([]);
+    expect(await edit(statement, agent.requestId)).toBeGreaterThan(0);
+    expect(await mintable(agent)).toEqual([]);
+    await edit('UPDATE person_key SET ended_at = NULL');
+    expect(await mintable(other)).not.toEqual([]);
+  });
+
+  test.each([
+    ['its tools widened', `UPDATE tool_binding SET tool_names = tool_names || '{delete_note}' WHERE id = $1`],
+    ['its time widened', `UPDATE tool_binding SET lifetime_seconds = 9999999 WHERE id = $1`],
+    ['its limits altered', `UPDATE tool_binding SET constraints = '{"write_note":[]}' WHERE id = $1`],
+    [
+      'another definition put in',
+      `UPDATE tool_binding SET tool_version_ids = (SELECT array_agg(id) FROM tool_version) WHERE id = $1`,
+    ],
+  ])('once a binding has %s, also in a process that knew it', async (_, statement) => {
+    const agent = await approved();
+    const here = world.as({ kind: 'system', name: 'test' });
+    expect(await mintableHere(here, agent)).toEqual(['list_notes', 'write_note']);
+    expect(await edit(statement, agent.bindingId)).toBe(1);
+    expect(await mintableHere(here, agent)).toEqual([]);
+    expect(await mintable(agent)).toEqual([]);
+  });
+
+  test('from a binding somebody inserted, whether or not it only reads, and says so once', async () => {
+    for (const tools of [['list_notes'], ['list_notes', 'write_note']]) {
+      const agent = await approved(tools);
+      await edit(`UPDATE tool_binding SET ended_at = now() WHERE id = $1`, agent.bindingId);
+      const inserted = `bnd_${agent.bindingId.slice(-12)}`;
+      await edit(
+        `INSERT INTO tool_binding (id, agent_id, server_id, version, request_id, revision_id, granted_digest, tool_names,
+           tool_version_ids, constraints, lifetime_seconds, valid_from, unused_ends_at)
+         SELECT $2, agent_id, server_id, version + 1, request_id, revision_id, 'sha256:mine', tool_names, tool_version_ids,
+           constraints, lifetime_seconds, valid_from, unused_ends_at FROM tool_binding WHERE id = $1`,
+        agent.bindingId,
+        inserted,
+      );
+      const here = world.as({ kind: 'system', name: 'test' });
+      expect(await mintableHere(here, agent)).toEqual([]);
+      world.clock.advanceSeconds(10);
+      expect(await mintableHere(here, agent)).toEqual([]);
+      const events = await database.db.prisma.auditEvent.findMany({ where: { subjectId: inserted } });
+      expect(events.map(({ kind, outcome }) => [kind, outcome])).toEqual([['binding.distrust', 'refused']]);
+    }
+  });
+
+  test('from a key that stands in the database and not in the history', async () => {
+    const agent = await approved();
+    // The same key under another id: its signatures hold, its enrolment is nobody's.
+    await edit(
+      `UPDATE person_key SET event_id = (SELECT id FROM audit_event WHERE kind = 'request.vote' LIMIT 1)
+        WHERE id = (SELECT key_id FROM decision_vote WHERE request_id = $1)`,
+      agent.requestId,
+    );
+    expect(await mintable(agent)).toEqual([]);
+    await edit(
+      `UPDATE person_key k SET event_id = (SELECT id FROM audit_event e WHERE e.subject_id = k.id LIMIT 1)`,
+    );
+    expect(await mintable(agent)).not.toEqual([]);
+  });
+
+  test('from a key whose event was altered by whoever owns the machine', async () => {
+    const agent = await approved();
+    await editAsOwnerOfAll(`ALTER TABLE audit_event DISABLE TRIGGER audit_event_append_only`);
+    await editAsOwnerOfAll(
+      `UPDATE audit_event SET actor_name = 'somebody' WHERE kind = 'person_key.add'
+         AND subject_id = (SELECT key_id FROM decision_vote WHERE request_id = $1)`,
+      agent.requestId,
+    );
+    expect(await mintable(agent)).toEqual([]);
+    await editAsOwnerOfAll(`UPDATE audit_event SET actor_name = '' WHERE kind = 'person_key.add'`);
+    await editAsOwnerOfAll(`ALTER TABLE audit_event ENABLE TRIGGER audit_event_append_only`);
+    expect(await mintable(agent)).not.toEqual([]);
+  });
+});
+
+test('a tool that turns out to write is not minted from an approval nobody signed', async () => {
+  const unsigned = await approved(['list_notes', 'read_note']);
+  const signed = await approved(['read_note', 'write_note']);
+  await edit(
+    `UPDATE tool_version SET class = 'write' WHERE tool_id = (SELECT id FROM tool WHERE name = 'read_note')`,
+  );
+  expect(await mintable(unsigned)).toEqual(['list_notes']);
+  expect(await mintable(signed)).toEqual(['read_note', 'write_note']);
+  await edit(
+    `UPDATE tool_version SET class = 'read' WHERE tool_id = (SELECT id FROM tool WHERE name = 'read_note')`,
+  );
+});
+
+describe('an approval from before signatures', () => {
+  test('stays good, and nothing can be made or widened to look like one', async () => {
+    const agent = await approved();
+    const old = `bnd_old${agent.bindingId.slice(-10)}`;
+    await editAsOwnerOfAll('ALTER TABLE tool_binding DISABLE TRIGGER tool_binding_proof');
+    await editAsOwnerOfAll(
+      `UPDATE tool_binding SET id = $2, proof = 'before signatures' WHERE id = $1`,
+      agent.bindingId,
+      old,
+    );
+    await editAsOwnerOfAll('ALTER TABLE tool_binding ENABLE TRIGGER tool_binding_proof');
+    await edit(`DELETE FROM decision_vote WHERE request_id = $1`, agent.requestId);
+    expect(await mintable(agent)).toEqual(['list_notes', 'write_note']);
+    const other = await approved();
+    for (const statement of [
+      `UPDATE tool_binding SET proof = 'before signatures' WHERE id = '${other.bindingId}'`,
+      `UPDATE tool_binding SET tool_names = tool_names || '{delete_note}' WHERE id = '${old}'`,
+      `UPDATE tool_binding SET lifetime_seconds = lifetime_seconds + 1 WHERE id = '${old}'`,
+    ]) {
+      await expect(edit(statement)).rejects.toThrow(/rests on its votes|cannot be changed/);
+    }
+    await edit(`UPDATE tool_binding SET ended_at = now() WHERE id = $1`, old);
+  });
+});

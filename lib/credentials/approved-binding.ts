@@ -1,0 +1,210 @@
+import { enrolledAt } from '#lib/access/key-material.ts';
+import { isSignedBy, signatureSchema } from '#lib/access/signatures.ts';
+import { needsSignature, statementText } from '#lib/agents/approval-statement.ts';
+import { requiredApprovals } from '#lib/agents/risk.ts';
+import { checkSubset, type Snapshot, snapshotDigestOf, snapshotSchema } from '#lib/agents/snapshot.ts';
+import { type EventRow, insertEvents, toEventRow } from '#lib/audit/record.ts';
+import { digestOfRow } from '#lib/audit/verify.ts';
+import { systemActor } from '#lib/platform/actor.ts';
+import { canonicalJson } from '#lib/platform/canonical-json.ts';
+import type { Ctx } from '#lib/platform/ctx.ts';
+import type { Db } from '#lib/platform/db.ts';
+
+/** What the votes behind a binding granted, as their signatures cover it: what the binding's row may say and no more. */
+type Approval = {
+  agentId: string;
+  serverId: string;
+  requestId: string;
+  lifetimeSeconds: number;
+  toolNames: ReadonlySet<string>;
+  toolVersionIds: ReadonlySet<string>;
+  constraints: string;
+  /** Every vote it rests on is signed. */
+  signed: boolean;
+};
+
+/** The binding's row as a standing read it. */
+export type BindingRow = {
+  id: string;
+  agentId: string;
+  serverId: string;
+  requestId: string;
+  lifetimeSeconds: number;
+  grantedTools: readonly string[];
+  toolVersionIds: readonly string[];
+  constraints: unknown;
+};
+
+/**
+ * How the approval behind a binding is known. `unsigned` covers reading and nothing else; null covers nothing.
+ * `before signatures` is a row of that time, which the database lets nobody make or widen.
+ */
+export type ApprovalProof = 'signed' | 'unsigned' | 'before signatures' | null;
+
+type Known = { approval: Promise<Approval | 'before signatures' | null>; refusedAtMs: number | null };
+const known = new WeakMap<Db, Map<string, Known>>();
+const maxKnown = 10_000;
+/** Something that does not hold is looked at again, but not for every try of a client that keeps trying. */
+const refusedMs = 5_000;
+
+/**
+ * What tokens may be minted from this binding on: its approval is checked from the ground up at the first use in this
+ * process (votes, their signatures, the keys behind them, all against the history) and remembered by the binding's id;
+ * after that, and so on the warm path, the row is merely compared with what was signed.
+ */
+export async function proofOf(ctx: Pick<Ctx, 'db' | 'clock'>, row: BindingRow): Promise<ApprovalProof> {
+  const approval = await recall(ctx, row);
+  if (approval === null || approval === 'before signatures') return approval;
+  if (!isWithin(row, approval)) return null;
+  return approval.signed ? 'signed' : 'unsigned';
+}
+
+async function recall(ctx: Pick<Ctx, 'db' | 'clock'>, row: BindingRow): ReturnType<typeof readApproval> {
+  let byId = known.get(ctx.db);
+  if (!byId) {
+    byId = new Map();
+    known.set(ctx.db, byId);
+  }
+  const nowMs = ctx.clock.monotonicMs();
+  const before = byId.get(row.id);
+  if (before && (before.refusedAtMs === null || nowMs - before.refusedAtMs < refusedMs))
+    return before.approval;
+  const entry: Known = { approval: readApproval(ctx, row.id), refusedAtMs: null };
+  byId.set(row.id, entry);
+  if (byId.size > maxKnown) byId.delete(byId.keys().next().value as string);
+  try {
+    const approval = await entry.approval;
+    if (approval === null) {
+      entry.refusedAtMs = nowMs;
+      if (!before) await noteDistrust(ctx, row);
+    }
+    return approval;
+  } catch (error) {
+    // Not knowing is not refusing: the next one asks again.
+    byId.delete(row.id);
+    throw error;
+  }
+}
+
+function isWithin(row: BindingRow, approval: Approval): boolean {
+  return (
+    row.agentId === approval.agentId &&
+    row.serverId === approval.serverId &&
+    row.requestId === approval.requestId &&
+    row.lifetimeSeconds <= approval.lifetimeSeconds &&
+    row.grantedTools.every((name) => approval.toolNames.has(name)) &&
+    row.toolVersionIds.every((id) => approval.toolVersionIds.has(id)) &&
+    canonicalJson(row.constraints) === approval.constraints
+  );
+}
+
+/** Tells the operator, once: somebody wrote this past the verbs, or the history was altered. */
+async function noteDistrust(ctx: Pick<Ctx, 'db' | 'clock'>, row: BindingRow): Promise<void> {
+  const event = toEventRow(
+    { actor: systemActor('minter'), clock: ctx.clock, traceId: 'minter', address: null, userAgent: null },
+    {
+      kind: 'binding.distrust',
+      subjectId: row.id,
+      outcome: 'refused',
+      agentId: row.agentId,
+      serverId: row.serverId,
+      requestRef: row.requestId,
+      reason: 'approval does not hold',
+    },
+  );
+  await ctx.db.hot.query(insertEvents('$1'), [JSON.stringify([event])]);
+}
+
+/** The approval of a binding, from the ground up; null when any of it does not hold. */
+async function readApproval(
+  { db: { prisma } }: Pick<Ctx, 'db'>,
+  bindingId: string,
+): Promise<Approval | 'before signatures' | null> {
+  const binding = await prisma.toolBinding.findUnique({ where: { id: bindingId } });
+  if (!binding) return null;
+  if (binding.proof !== 'votes') return 'before signatures';
+  const [revision, request] = await Promise.all([
+    prisma.requestRevision.findUnique({ where: { id: binding.revisionId } }),
+    prisma.registrationRequest.findUnique({ where: { id: binding.requestId } }),
+  ]);
+  if (!revision || !request || revision.requestId !== request.id || request.state !== 'approved') return null;
+  const asked = parse(revision.snapshot, revision.snapshotDigest);
+  if (!asked) return null;
+  const votes = await prisma.decisionVote.findMany({
+    where: { revisionId: revision.id, verdict: { in: ['approve', 'approve narrowed'] } },
+    orderBy: { id: 'asc' },
+  });
+  const granted = parse(votes.at(-1)?.granted, binding.grantedDigest);
+  if (!granted || granted.agent.id !== binding.agentId || !checkSubset(granted, asked).ok) return null;
+  const needed = Math.max(request.requiredApprovals, requiredApprovals(asked));
+  if (new Set(votes.map((vote) => vote.personId)).size < needed) return null;
+  const involved = [request.ownerId, request.createdById, revision.authorId, granted.owner.personId];
+  const events = await readVoteEvents(prisma, request.id);
+  let signed = true;
+  for (const vote of votes) {
+    const theirs = parse(vote.granted, vote.grantedDigest);
+    if (!theirs || !checkSubset(granted, theirs).ok || involved.includes(vote.personId)) return null;
+    const event = events.get(vote.id);
+    if (event?.actor_id !== vote.personId || event.data.grantedDigest !== vote.grantedDigest) return null;
+    const isVoteSigned = await isSigned(prisma, vote, request.id, revision.number);
+    if (needsSignature(theirs.tools) && !isVoteSigned) return null;
+    signed &&= isVoteSigned;
+  }
+  const tools = granted.tools.filter((tool) => tool.serverId === binding.serverId);
+  return {
+    agentId: granted.agent.id,
+    serverId: binding.serverId,
+    requestId: request.id,
+    lifetimeSeconds: granted.lifetimeSeconds,
+    toolNames: new Set(tools.map((tool) => tool.name)),
+    toolVersionIds: new Set(tools.map((tool) => tool.toolVersionId)),
+    constraints: canonicalJson(
+      Object.fromEntries(
+        tools.filter((tool) => tool.constraints.length > 0).map((tool) => [tool.name, tool.constraints]),
+      ),
+    ),
+    signed,
+  };
+}
+
+type Prisma = Db['prisma'];
+
+/** A stored snapshot whose digest is the stored one; null for anything else. */
+function parse(value: unknown, digest: string | null): Snapshot | null {
+  const parsed = snapshotSchema.safeParse(value);
+  return parsed.success && snapshotDigestOf(parsed.data) === digest ? parsed.data : null;
+}
+
+/** Votes as history knows them, by the vote's id. An event whose columns do not have its digest is none. */
+async function readVoteEvents(prisma: Prisma, requestId: string): Promise<Map<string, EventRow>> {
+  const rows = await prisma.$queryRaw<{ event: EventRow }[]>`
+    SELECT to_jsonb(e) - 'words' - 'arrival' AS event FROM audit_event e
+     WHERE e.request_ref = ${requestId} AND e.kind = 'request.vote' AND e.outcome = 'done'`;
+  return new Map(
+    rows
+      .filter(({ event }) => digestOfRow(event) === event.digest)
+      .map(({ event }) => [String(event.data.voteId), event]),
+  );
+}
+
+async function isSigned(
+  prisma: Prisma,
+  vote: {
+    personId: string;
+    keyId: string | null;
+    signature: unknown;
+    grantedDigest: string | null;
+    decidedAt: Date;
+  },
+  requestId: string,
+  revision: number,
+): Promise<boolean> {
+  const signature = signatureSchema.safeParse(vote.signature);
+  const key = vote.keyId ? await prisma.personKey.findUnique({ where: { id: vote.keyId } }) : null;
+  if (!signature.success || !key || !vote.grantedDigest || key.personId !== vote.personId) return false;
+  const enrolled = await enrolledAt(prisma, key);
+  if (!enrolled || enrolled > vote.decidedAt || (key.endedAt && key.endedAt < vote.decidedAt)) return false;
+  const { grantedDigest } = vote;
+  const statement = statementText({ decision: 'approve', grantedDigest, requestId, revision });
+  return isSignedBy(key, statement, signature.data);
+}
