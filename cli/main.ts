@@ -1,9 +1,12 @@
 import { parseArgs } from 'node:util';
+import { readConfig } from '#lib/platform/env.ts';
 import { OperatorError } from '#lib/platform/operator-error.ts';
 import manifest from '../package.json' with { type: 'json' };
 import { adminFirst, adminRecover } from './admin.ts';
+import { approve } from './approve.ts';
 import { backup, restore, verify } from './backup.ts';
 import { printConfig } from './config.ts';
+import { keysNew } from './keys.ts';
 import { move, undoMove } from './move.ts';
 
 const usage = `countersign ${manifest.version}
@@ -16,13 +19,23 @@ const usage = `countersign ${manifest.version}
   countersign move --to <DATABASE_URL>   the embedded database to an empty PostgreSQL; --undo goes back
   countersign config                     every setting, its default and what is set
 
-Run on the host, with the same COUNTERSIGN_DATA and other settings as the server. It may be running or not.
+These run on the host, with the same COUNTERSIGN_DATA and other settings as the server. It may be running or not.
+
+  countersign keys new <file>            a key that signs approvals, its private half in the file
+  countersign approve <request> --key <file> [--url <issuer>] [--comment <text>] [--yes]
+                                         signs the approval of a request, such as CS-12, with that key
+
+These run anywhere; approve calls the API with the token in COUNTERSIGN_TOKEN.
 `;
 
 type Options = {
   'into-new-folder'?: string | undefined;
   to?: string | undefined;
   undo?: boolean | undefined;
+  key?: string | undefined;
+  url?: string | undefined;
+  comment?: string | undefined;
+  yes?: boolean | undefined;
 };
 type Command = (args: readonly string[], options: Options) => Promise<void>;
 
@@ -38,6 +51,14 @@ const commands: Record<string, Command> = {
     restore(required(file, 'countersign restore <file>'), { newFolder: options['into-new-folder'] }),
   move: (_, { to, undo }) => (undo ? undoMove() : move(required(to, 'countersign move --to <DATABASE_URL>'))),
   config: async () => printConfig(),
+  'keys new': async ([file]) => {
+    if (!file) throw new OperatorError('Say where to keep it: countersign keys new <file>');
+    keysNew(file);
+  },
+  approve: async ([request], { key, url, comment = '', yes = false }) => {
+    if (!request || !key) throw new OperatorError('countersign approve <request> --key <file>');
+    await approve({ request, keyFile: key, url: url ?? readConfig({}).issuer, comment, yes });
+  },
 };
 
 function required(value: string | undefined, usageLine: string): string {
@@ -53,6 +74,10 @@ async function main(): Promise<number> {
       'into-new-folder': { type: 'string' },
       to: { type: 'string' },
       undo: { type: 'boolean' },
+      key: { type: 'string' },
+      url: { type: 'string' },
+      comment: { type: 'string' },
+      yes: { type: 'boolean' },
     },
   });
   for (const words of [2, 1]) {

@@ -2,12 +2,13 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { sessionTokenOf } from '#gate/session.ts';
 import { sessionCookieName } from '#gate/session-cookie.ts';
 import { elevate, hasPasskey } from '#lib/access/confirm.ts';
-import { findSession } from '#lib/access/read-actor.ts';
+import { findSession, type SessionFacts } from '#lib/access/read-actor.ts';
 import { returnPath } from '#lib/access/return-path.ts';
 import { createHandoff, openSession } from '#lib/access/sessions.ts';
 import type { Ctx } from '#lib/platform/ctx.ts';
 import { withTransaction } from '#lib/platform/db.ts';
 import { newId } from '#lib/platform/ids.ts';
+import { type DemoKeys, openDemoKeys } from './keys.ts';
 import { personas } from './personas.ts';
 
 const maxFormBytes = 4_096;
@@ -17,12 +18,16 @@ const maxFormBytes = 4_096;
  * before the console is asked, and live outside of it: the console's own bundle knows nothing of a way in without a
  * password. Returns whether the request was answered.
  */
-export function createContinueAs(ctx: Ctx) {
+export function createContinueAs(ctx: Ctx, dataFolder: string) {
   return async (incoming: IncomingMessage, outgoing: ServerResponse, path: string): Promise<boolean> => {
     const url = new URL(incoming.url ?? '/', ctx.site.consoleOrigin);
     if (path === '/sign-in' && incoming.method === 'GET') {
       const next = url.searchParams.get('to');
       answerRedirect(outgoing, `/demo${next ? `?next=${encodeURIComponent(next)}` : ''}`);
+      return true;
+    }
+    if (path === '/demo/sign' && incoming.method === 'POST') {
+      await signHere(ctx, openDemoKeys(dataFolder), incoming, outgoing);
       return true;
     }
     if (path === '/demo/confirm' && incoming.method === 'POST') {
@@ -53,20 +58,41 @@ async function continueAs(ctx: Ctx, incoming: IncomingMessage, outgoing: ServerR
 /** A click is proof enough here, for whoever has no passkey: the console's dialog asks this page instead of a password. */
 async function confirmHere(ctx: Ctx, incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> {
   const visit = visitOf(ctx, incoming);
-  const sent = sessionTokenOf(incoming.headers.cookie, ctx.site.consoleOrigin);
-  const session = sent ? await findSession(visit, sent) : null;
-  const isOurs = incoming.headers.origin === ctx.site.consoleOrigin;
-  const confirmed =
-    session && isOurs
-      ? await withTransaction(visit, async (tx) => {
-          const { actor } = session;
-          if (await hasPasskey(tx, actor.personId)) return null;
-          return elevate(tx, { ...visit, actor }, actor, 'demo');
-        })
-      : null;
+  const session = await visitorOf(visit, incoming);
+  const confirmed = session
+    ? await withTransaction(visit, async (tx) => {
+        const { actor } = session;
+        if (await hasPasskey(tx, actor.personId)) return null;
+        return elevate(tx, { ...visit, actor }, actor, 'demo');
+      })
+    : null;
   if (confirmed) setSession(ctx, outgoing, confirmed.token, confirmed.expiresAt);
   outgoing.writeHead(confirmed ? 204 : 403, { 'cache-control': 'no-store' });
   outgoing.end();
+}
+
+/** Signs an approval with the key of the persona who asks, kept in the demo's folder: a click instead of a passkey. */
+async function signHere(
+  ctx: Ctx,
+  keys: DemoKeys,
+  incoming: IncomingMessage,
+  outgoing: ServerResponse,
+): Promise<void> {
+  const session = await visitorOf(visitOf(ctx, incoming), incoming);
+  const persona = personas.find(({ email }) => email === session?.email);
+  const statement = await readForm(incoming);
+  outgoing.writeHead(persona ? 200 : 403, {
+    'content-type': 'application/json',
+    'cache-control': 'no-store',
+  });
+  outgoing.end(JSON.stringify(persona ? keys.sign(persona.key, statement) : {}));
+}
+
+/** Whose session this browser holds; null for a foreign page, which must not act with it. */
+async function visitorOf(visit: Ctx, incoming: IncomingMessage): Promise<SessionFacts | null> {
+  const sent = sessionTokenOf(incoming.headers.cookie, visit.site.consoleOrigin);
+  if (!sent || incoming.headers.origin !== visit.site.consoleOrigin) return null;
+  return findSession(visit, sent);
 }
 
 function visitOf(ctx: Ctx, incoming: IncomingMessage): Ctx {

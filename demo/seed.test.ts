@@ -1,3 +1,6 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import os from 'node:os';
+import path from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { ensureSigningKeys } from '#lib/credentials/signing-keys.ts';
 import { systemClock } from '#lib/platform/clock.ts';
@@ -5,6 +8,7 @@ import type { Ctx } from '#lib/platform/ctx.ts';
 import { newId } from '#lib/platform/ids.ts';
 import { testCtx } from '../tests/ctx.ts';
 import { createTestDatabase, type TestDatabase } from '../tests/database.ts';
+import { openDemoKeys } from './keys.ts';
 import { personas } from './personas.ts';
 import { seedDemo } from './seed.ts';
 
@@ -22,6 +26,7 @@ const catalogue = {
 } as const;
 
 let database: TestDatabase;
+let folder: string;
 let ctx: Ctx & { vault: NonNullable<Ctx['vault']> };
 
 beforeAll(async () => {
@@ -60,9 +65,13 @@ beforeAll(async () => {
       });
     }
   }
-  await seedDemo(ctx);
+  folder = await mkdtemp(path.join(os.tmpdir(), 'countersign-demo-'));
+  await seedDemo(ctx, openDemoKeys(folder));
 }, 120_000);
-afterAll(() => database.drop());
+afterAll(async () => {
+  await database.drop();
+  await rm(folder, { recursive: true });
+});
 
 const statesOf = async (table: string, column = 'state') => {
   const { rows } = await database.db.hot.query(`SELECT DISTINCT ${column} AS state FROM ${table} ORDER BY 1`);
@@ -105,6 +114,6 @@ test('nothing of the story lies in the future, and it began five weeks ago', asy
 
 test('telling it again changes nothing', async () => {
   const before = await database.db.prisma.auditEvent.count();
-  await seedDemo(ctx);
+  await seedDemo(ctx, openDemoKeys(folder));
   expect(await database.db.prisma.auditEvent.count()).toBe(before);
 });

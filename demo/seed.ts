@@ -11,6 +11,7 @@ import { createRequest, createRequestInput } from '#lib/approvals/create-request
 import { expireRequests } from '#lib/approvals/expire-requests.ts';
 import { rejectRequest } from '#lib/approvals/reject-request.ts';
 import { requestChanges } from '#lib/approvals/request-changes.ts';
+import { beginApproval } from '#lib/approvals/signed-approval.ts';
 import { submitClaim } from '#lib/approvals/submit-claim.ts';
 import { withdrawRequest } from '#lib/approvals/withdraw-request.ts';
 import { classifyTools } from '#lib/catalogue/classify-tools.ts';
@@ -36,6 +37,7 @@ import { sweepRevocation } from '#lib/revocation/receipt.ts';
 import { revokeAgent, stopAgentInput, suspendAgent } from '#lib/revocation/stop-agent.ts';
 import { acceptAck } from '#lib/revocation/testimony.ts';
 import { HistoryClock } from './history-clock.ts';
+import type { DemoKeys } from './keys.ts';
 import { type PersonaKey, personas } from './personas.ts';
 
 type GateCtx = Ctx & { vault: NonNullable<Ctx['vault']> };
@@ -49,21 +51,23 @@ export const storyDays = 35;
  * every request, decision, token and stop of it was really made, checked and recorded. It covers every state there is,
  * and ends with work waiting for each persona today.
  */
-export async function seedDemo(base: GateCtx): Promise<void> {
+export async function seedDemo(base: GateCtx, keys: DemoKeys): Promise<void> {
   if ((await base.db.prisma.person.count()) > 0) return;
-  await new Story(base).tell();
+  await new Story(base, keys).tell();
 }
 
 class Story {
   readonly #base: GateCtx;
+  readonly #keys: DemoKeys;
   readonly #clock: HistoryClock;
   readonly #today: Date;
   readonly #people = new Map<Who, PersonActor>();
   readonly #intake: Intake;
   #servers: CatalogueServer[] = [];
 
-  constructor(base: GateCtx) {
+  constructor(base: GateCtx, keys: DemoKeys) {
     this.#base = base;
+    this.#keys = keys;
     this.#today = base.clock.now();
     this.#clock = new HistoryClock(this.#daysAgo(storyDays));
     this.#intake = new Intake(base.db, this.#clock, {
@@ -142,16 +146,14 @@ class Story {
   }
 
   async #approve(
-    who: Who,
+    who: PersonaKey,
     requestId: string,
-    more: { toolLines?: string[]; lifetimeSeconds?: number; comment?: string } = {},
+    { comment = '', ...less }: { toolLines?: string[]; lifetimeSeconds?: number; comment?: string } = {},
   ) {
-    return approveRequest(this.#as(who), {
-      requestId,
-      snapshotDigest: await this.#digestOf(requestId),
-      comment: '',
-      ...more,
-    });
+    const asked = { requestId, snapshotDigest: await this.#digestOf(requestId), ...less };
+    const { needsSignature, statement } = await beginApproval(this.#as(who), asked);
+    const signature = needsSignature ? this.#keys.sign(who, statement) : undefined;
+    return approveRequest(this.#as(who), { ...asked, comment, signature });
   }
 
   // ── the people ────────────────────────────────────────────────────────────
@@ -161,11 +163,13 @@ class Story {
     if (!adam) throw new TypeError('the demo needs adam');
     const first = await issueFirstAdminLink(this.#system());
     await this.#arrive('adam', first.url, { email: adam.email, displayName: adam.displayName });
+    await this.#keys.enrol(this.#as('adam'), 'adam');
     this.#at(35, 10);
     for (const persona of personas) {
       if (persona.key === 'adam') continue;
       const link = await invitePerson(this.#as('adam'), { email: persona.email, roles: [...persona.roles] });
       await this.#arrive(persona.key, link.url, { displayName: persona.displayName });
+      await this.#keys.enrol(this.#as(persona.key), persona.key);
     }
     const link = await invitePerson(this.#as('adam'), { email: 'otis@demo.example', roles: ['owner'] });
     await this.#arrive('otis', link.url, { displayName: 'Otis Lang' });
@@ -496,7 +500,7 @@ class Story {
   }
 
   /** A headless agent with a key of its own, approved, that has fetched a token. */
-  async #keyed(who: Who, agentName: string, wish: Wish & { approver: Who }): Promise<void> {
+  async #keyed(who: Who, agentName: string, wish: Wish & { approver: PersonaKey }): Promise<void> {
     const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
     const jwk = { ...publicKey.export({ format: 'jwk' }), alg: 'ES256', use: 'sig' };
     const request = await this.#file(who, agentName, { kind: 'key', jwks: { keys: [jwk] } }, wish);
@@ -547,7 +551,7 @@ class Story {
     clientName: string,
     userAgent: string,
     redirectUri: string,
-    wish: Wish & { agentName: string; approver: Who; keep?: string[]; comment?: string },
+    wish: Wish & { agentName: string; approver: PersonaKey; keep?: string[]; comment?: string },
   ): Promise<{ agentId: string }> {
     const clientId = await this.#register(clientName, redirectUri);
     const verifier = randomToken();

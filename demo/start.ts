@@ -5,6 +5,7 @@ import type { PersonActor } from '#lib/platform/actor.ts';
 import type { Ctx } from '#lib/platform/ctx.ts';
 import { newId } from '#lib/platform/ids.ts';
 import { HistoryClock } from './history-clock.ts';
+import { openDemoKeys } from './keys.ts';
 import { personas } from './personas.ts';
 import { seedDemo, storyDays } from './seed.ts';
 
@@ -23,9 +24,10 @@ export async function startDemo(
   ctx: Ctx & { vault: NonNullable<Ctx['vault']> },
   dataFolder: string,
 ): Promise<void> {
-  await seedDemo(ctx);
+  const keys = openDemoKeys(dataFolder);
+  await seedDemo(ctx, keys);
   const file = tokensFileIn(dataFolder);
-  if (existsSync(file)) return;
+  const hasTokens = existsSync(file);
   const tokens: Record<string, string> = {};
   for (const persona of personas) {
     const person = await ctx.db.prisma.person.findUniqueOrThrow({ where: { email: persona.email } });
@@ -40,12 +42,13 @@ export async function startDemo(
       authnAt: ctx.clock.now(),
       elevatedAt: ctx.clock.now(),
     };
-    const { token } = await createApiToken(
-      { ...ctx, actor, traceId: newId('trace') },
-      { name: 'Demo', days: 90 },
-    );
+    const acting = { ...ctx, actor, traceId: newId('trace') };
+    await keys.enrol(acting, persona.key);
+    if (hasTokens) continue;
+    const { token } = await createApiToken(acting, { name: 'Demo', days: 90 });
     tokens[persona.key] = token;
   }
+  if (hasTokens) return;
   mkdirSync(path.dirname(file), { recursive: true, mode: 0o700 });
   writeFileSync(file, `${JSON.stringify(tokens, null, 2)}\n`, { mode: 0o600 });
 }

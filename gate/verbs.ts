@@ -5,6 +5,7 @@ import {
   endApiToken,
   endApiTokenInput,
 } from '#lib/access/api-tokens.ts';
+import { addCommandLineKey, addCommandLineKeyInput } from '#lib/access/command-line-keys.ts';
 import { beginConfirmation, beginConfirmationInput, confirm, confirmInput } from '#lib/access/confirm.ts';
 import {
   addGroupMember,
@@ -177,6 +178,7 @@ export function verb<Schema extends z.ZodType, Output>(
  */
 export const verbs = {
   'access.admitProviderSignIn': verb(admitProviderSignInInput, (ctx) => admitProviderSignIn(ctx)),
+  'access.addCommandLineKey': verb(addCommandLineKeyInput, addCommandLineKey),
   'access.addGroupMember': verb(groupMemberInput, addGroupMember),
   'access.addPasskey': verb(addPasskeyInput, addPasskey),
   'access.beginConfirmation': verb(beginConfirmationInput, (ctx) => beginConfirmation(ctx)),

@@ -157,7 +157,7 @@ async function runGate(
     console: target,
     verbSocket,
     diskFolders: [config.dataFolder, ...(database.databaseFolder ? [database.databaseFolder] : [])],
-    beforeConsole: demo?.createContinueAs(ctx) ?? null,
+    beforeConsole: demo?.createContinueAs(ctx, config.dataFolder) ?? null,
     readiness: worker
       ? {
           async jobs() {

@@ -1,8 +1,10 @@
 import { enrolledAt } from '#lib/access/key-material.ts';
 import { addKey } from '#lib/access/person-keys.ts';
+import { relyingPartyOf } from '#lib/access/relying-party.ts';
 import { challengeFor, type Signature } from '#lib/access/signatures.ts';
-import { digestOfChallenge, relyingPartyOf, verifyRegistration } from '#lib/access/webauthn.ts';
-import { needsSignature, statementText } from '#lib/agents/approval-statement.ts';
+import { digestOfChallenge, verifyRegistration } from '#lib/access/webauthn.ts';
+import { statementText } from '#lib/agents/approval-statement.ts';
+import { needsSignature } from '#lib/agents/risk.ts';
 import { type Snapshot, snapshotDigestOf } from '#lib/agents/snapshot.ts';
 import { type ApprovedRequest, approveRequest, approveRequestInput } from '#lib/approvals/approve-request.ts';
 import { beginApproval } from '#lib/approvals/signed-approval.ts';

@@ -3,6 +3,7 @@ import { DecisionBar } from '#components/console/decision-bar.tsx';
 import { AskedGranted } from '#components/console/diff-line.tsx';
 import { Button } from '#components/ui/button.tsx';
 import { Kbd } from '#components/ui/kbd.tsx';
+import { TextLink } from '#components/ui/link-button.tsx';
 import { describeSeconds } from '#lib/approvals/diff.ts';
 import type { Review } from '#lib/approvals/views.ts';
 import type { Verdict } from './decision-dialog.tsx';
@@ -80,7 +81,19 @@ function BarStatus({ review, edited, choice }: { review: Review; edited: boolean
       </span>
     );
   }
-  if (blocked) return <span className="text-warning">{blocked}</span>;
+  if (blocked) {
+    return (
+      <span className="text-warning">
+        {blocked}
+        {choice.needsPasskey && (
+          <>
+            {' '}
+            <TextLink href="/settings/keys">Add a passkey</TextLink>
+          </>
+        )}
+      </span>
+    );
+  }
   return (
     <>
       {narrowed ? 'Narrowed: ' : 'As asked: '}

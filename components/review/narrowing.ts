@@ -1,4 +1,5 @@
 import { toLifetimeDraft } from '#components/requests/lifetime-field.tsx';
+import { needsSignature } from '#lib/agents/risk.ts';
 import type { Constraint } from '#lib/agents/snapshot.ts';
 import type { Review } from '#lib/approvals/views.ts';
 
@@ -23,6 +24,10 @@ export type Choice = {
   narrowed: boolean;
   /** Why it cannot be approved like this, although the reader may decide. */
   blocked: string | null;
+  /** Whether it grants more than reading, which is signed. */
+  needsSignature: boolean;
+  /** It is blocked for want of something to sign with. */
+  needsPasskey: boolean;
 };
 
 export function toChoice(review: Review, narrowing: Narrowing): Choice {
@@ -32,11 +37,15 @@ export function toChoice(review: Review, narrowing: Narrowing): Choice {
   );
   const limited = kept.some((tool) => (narrowing.limits[tool.toolId] ?? []).length > 0);
   const seconds = narrowing.lifetime.seconds ?? 0;
+  const signs = needsSignature(kept);
+  const needsPasskey = signs && review.signsWith === null;
   return {
     kept,
     seconds,
     narrowed: kept.length < proposed.size || limited || seconds < review.proposed.lifetimeSeconds,
-    blocked: blockedReason(review, kept, seconds, narrowing),
+    blocked: blockedReason(review, kept, seconds, narrowing) ?? (needsPasskey ? withoutPasskey : null),
+    needsSignature: signs,
+    needsPasskey,
   };
 }
 
@@ -52,6 +61,8 @@ export function toGrant(review: Review, narrowing: Narrowing, { kept, seconds, n
     lifetimeSeconds: seconds,
   };
 }
+
+const withoutPasskey = 'Approving more than reading is signed, and you have no passkey yet.';
 
 function blockedReason(
   review: Review,

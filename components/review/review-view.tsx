@@ -1,5 +1,6 @@
 'use client';
 
+import { Fingerprint } from 'lucide-react';
 import { type KeyboardEvent, useRef, useState } from 'react';
 import { useLive } from '#components/console/live.ts';
 import { Dossier } from '#components/evidence/dossier.tsx';
@@ -195,12 +196,22 @@ export function ReviewView({
         problem={decision.problem}
       >
         {(decision.verdict === 'approve' || decision.verdict === 'narrow') && (
-          <AskedBesideGranted
-            review={review}
-            kept={choice.kept.map((tool) => tool.toolId)}
-            limits={narrowing.limits}
-            seconds={choice.seconds}
-          />
+          <>
+            <AskedBesideGranted
+              review={review}
+              kept={choice.kept.map((tool) => tool.toolId)}
+              limits={narrowing.limits}
+              seconds={choice.seconds}
+            />
+            {choice.needsSignature && (
+              <p className="flex items-start gap-2 text-fg-2 text-sm">
+                <Fingerprint aria-hidden className="mt-0.5 size-4 shrink-0 text-fg-3" />
+                {review.signsWith === 'demo'
+                  ? 'You sign exactly this, in the demo with a key it keeps for you. Outside of it a passkey signs.'
+                  : 'Your passkey signs exactly this. No token is issued without that signature.'}
+              </p>
+            )}
+          </>
         )}
         {decision.verdict === 'changes' && (
           <p className="text-fg-2 text-sm">

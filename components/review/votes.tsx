@@ -24,6 +24,12 @@ export function Votes({ review }: { review: Review }) {
             <li key={`${vote.voter.personId}:${vote.decidedAt}`}>
               <span className="font-medium">{vote.voter.displayName}</span> {verdictWords[vote.verdict]}{' '}
               <RelativeTime at={vote.decidedAt} className="text-fg-3 text-xs" />
+              {vote.signedWith && (
+                <span className="text-fg-3 text-xs">
+                  {' '}
+                  · signed {vote.signedWith === 'passkey' ? 'with a passkey' : 'on the command line'}
+                </span>
+              )}
               {!vote.current && <span className="text-fg-3 text-xs"> on revision {vote.revision}</span>}
               {vote.reason && (
                 <p className="text-fg-2 text-xs">

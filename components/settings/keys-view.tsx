@@ -15,15 +15,18 @@ import { UntrustedText } from '#components/console/untrusted-text.tsx';
 import { useAction } from '#components/console/use-action.ts';
 import { Button } from '#components/ui/button.tsx';
 import { Card } from '#components/ui/card.tsx';
+import { CodeBlock } from '#components/ui/code-block.tsx';
 import { Dialog } from '#components/ui/dialog.tsx';
 import { Field } from '#components/ui/field.tsx';
 import { Input } from '#components/ui/input.tsx';
+import { Textarea } from '#components/ui/textarea.tsx';
 import { notify } from '#components/ui/toast.tsx';
 import type { KeyRow } from '#lib/access/read-people.ts';
 import type { PublicKeyCredentialCreationOptionsJSON, RegistrationResponse } from '#lib/access/webauthn.ts';
 
 export type KeyActions = {
   beginPasskey: Action<Record<string, never>, PublicKeyCredentialCreationOptionsJSON>;
+  addCommandLineKey: Action<{ name: string; publicKey: string }, { keyId: string }>;
   addPasskey: Action<{ name: string; response: RegistrationResponse }, { keyId: string }>;
   renameKey: Action<{ keyId: string; name: string }, void>;
   removeKey: Action<{ keyId: string }, void>;
@@ -50,7 +53,12 @@ export function KeysView({
           : 'Proves that it is you before anything that cannot be undone. With two, losing one is no trouble.'
       }
       flush
-      actions={<NewPasskey actions={actions} />}
+      actions={
+        <>
+          {approves && <NewCommandLineKey addCommandLineKey={actions.addCommandLineKey} />}
+          <NewPasskey actions={actions} />
+        </>
+      }
     >
       <LiveRefresh topics={['people']} />
       {keys.length === 0 ? (
@@ -228,6 +236,57 @@ function NewPasskey({ actions }: { actions: KeyActions }) {
           error={issueFor(problem, 'name')}
         >
           <Input name="name" required maxLength={100} autoComplete="off" placeholder="Work laptop" />
+        </Field>
+      </form>
+    </Dialog>
+  );
+}
+
+function NewCommandLineKey({ addCommandLineKey }: Pick<KeyActions, 'addCommandLineKey'>) {
+  const [open, setOpen] = useState(false);
+  const { run, pending, problem, clear } = useAction(addCommandLineKey);
+  function submit(event: FormEvent<HTMLFormElement>) {
+    event.preventDefault();
+    const given = new FormData(event.currentTarget);
+    const name = String(given.get('name') ?? '');
+    run({ name, publicKey: String(given.get('publicKey') ?? '') }, () => {
+      setOpen(false);
+      notify({ tone: 'success', title: `Key “${name}” added` });
+    });
+  }
+  return (
+    <Dialog
+      open={open}
+      onOpenChange={(next) => {
+        setOpen(next);
+        if (!next) clear();
+      }}
+      trigger={<Button size="sm">Add signing key</Button>}
+      title="Add a key of your command line"
+      description="Whoever holds its private half and one of your API tokens can approve in your name. Keep it as you would keep a passkey."
+      footer={
+        <>
+          <Button onClick={() => setOpen(false)}>Cancel</Button>
+          <Button variant="primary" type="submit" form="new-signing-key" pending={pending}>
+            Add key
+          </Button>
+        </>
+      }
+    >
+      <form id="new-signing-key" onSubmit={submit} className="grid gap-4" noValidate>
+        <ActionProblemNote problem={problem} labels={{ name: 'Name', publicKey: 'Public key' }} />
+        <CodeBlock code="npx countersign keys new approver.jwk" label="Command" caption="Make one" wrap />
+        <Field name="name" label="Name" required error={issueFor(problem, 'name')}>
+          <Input name="name" required maxLength={100} autoComplete="off" placeholder="Deploy terminal" />
+        </Field>
+        <Field
+          name="publicKey"
+          label="Public key"
+          required
+          hint="What the command printed: Ed25519 or P-256, as a JSON Web Key."
+          error={issueFor(problem, 'publicKey')}
+        >
+          <Textarea name="publicKey" rows={3} mono required maxLength={4096} spellCheck={false} />
         </Field>
       </form>
     </Dialog>

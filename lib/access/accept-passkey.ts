@@ -2,7 +2,8 @@ import { insertEvents, toEventRow } from '#lib/audit/record.ts';
 import type { Ctx } from '#lib/platform/ctx.ts';
 import type { Tx } from '#lib/platform/db.ts';
 import { enrolledAt } from './key-material.ts';
-import { type Assertion, relyingPartyOf, verifyAssertion } from './webauthn.ts';
+import { relyingPartyOf } from './relying-party.ts';
+import { type Assertion, verifyAssertion } from './webauthn.ts';
 
 export type PasskeyRefusal = 'unknown key' | 'not verified' | 'counted backwards';
 

@@ -9,14 +9,10 @@ import { acceptPasskey, notePasskeyRefusal } from './accept-passkey.ts';
 import { issueChallenge, spendChallenge } from './challenges.ts';
 import { longestPassword } from './passwords.ts';
 import { requireToken } from './rate-limit.ts';
+import { relyingPartyOf } from './relying-party.ts';
 import { requireSession } from './require.ts';
 import { isElevated, stepUpSeconds } from './step-up.ts';
-import {
-  assertionSchema,
-  type PublicKeyCredentialRequestOptionsJSON,
-  relyingPartyOf,
-  requestOptions,
-} from './webauthn.ts';
+import { assertionSchema, type PublicKeyCredentialRequestOptionsJSON, requestOptions } from './webauthn.ts';
 
 /** Somebody who begins something long must not find their proof gone at its end. */
 const worthKeepingSeconds = 2 * 60;

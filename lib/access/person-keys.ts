@@ -8,6 +8,7 @@ import { Conflict, Forbidden, Invalid, LimitExceeded, NotFound } from '#lib/plat
 import { newId } from '#lib/platform/ids.ts';
 import { issueChallenge, spendChallenge } from './challenges.ts';
 import { type KeyKind, keyDigestOf } from './key-material.ts';
+import { relyingPartyOf } from './relying-party.ts';
 import { requireRole } from './require.ts';
 import { endSessions } from './sessions.ts';
 import { requireStepUp } from './step-up.ts';
@@ -15,14 +16,13 @@ import {
   creationOptions,
   type PublicKeyCredentialCreationOptionsJSON,
   registrationResponseSchema,
-  relyingPartyOf,
   verifyRegistration,
 } from './webauthn.ts';
 
 /** Living keys of one person, of both kinds together. */
 export const mostKeys = 20;
 
-const keyName = z.string().trim().min(1, 'Give it a name you will know it by.').max(100);
+export const keyName = z.string().trim().min(1, 'Give it a name you will know it by.').max(100);
 
 export const beginPasskeyInput = z.strictObject({});
 

@@ -10,18 +10,10 @@ import {
 } from '@simplewebauthn/server';
 import { z } from 'zod';
 import { sha256 } from '#lib/platform/crypto.ts';
-import type { Site } from '#lib/platform/ctx.ts';
 import { err, ok, type Result } from '#lib/platform/result.ts';
+import type { RelyingParty } from './relying-party.ts';
 
 export type { PublicKeyCredentialCreationOptionsJSON, PublicKeyCredentialRequestOptionsJSON };
-
-/** What a passkey is bound to: Web Authentication Level 3 §5.1.3. Named by configuration only, never by a request. */
-export type RelyingParty = { rpId: string; origin: string };
-
-export function relyingPartyOf(site: Pick<Site, 'consoleOrigin'>): RelyingParty {
-  const { hostname, origin } = new URL(site.consoleOrigin);
-  return { rpId: hostname, origin };
-}
 
 /** COSE algorithms a passkey may use, the preferred first: Ed25519, ES256, RS256 (Windows Hello has nothing else). */
 const algorithms = [-8, -7, -257];

@@ -19,3 +19,8 @@ export function riskOf(tools: readonly Pick<SnapshotTool, 'risk'>[]): Risk {
 export function requiredApprovals(snapshot: Pick<Snapshot, 'tools' | 'purpose'>): number {
   return snapshot.purpose.dataClass === 'restricted' && riskOf(snapshot.tools) === 'high' ? 2 : 1;
 }
+
+/** Whether granting these tools takes a signature: anything but reading does, and so does what nobody has classified. */
+export function needsSignature(tools: readonly Pick<SnapshotTool, 'class'>[]): boolean {
+  return tools.some((tool) => tool.class !== 'read');
+}

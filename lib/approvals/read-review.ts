@@ -1,4 +1,6 @@
+import { relyingPartyOf } from '#lib/access/relying-party.ts';
 import { hasRole, requirePerson, requireRole } from '#lib/access/require.ts';
+import type { Signature } from '#lib/access/signatures.ts';
 import { parseSnapshot, type Snapshot } from '#lib/agents/snapshot.ts';
 import { type EventKind, eventCatalogue } from '#lib/audit/catalogue.ts';
 import { describeFact } from '#lib/evidence/describe.ts';
@@ -83,11 +85,23 @@ export async function readReview(ctx: Ctx, requestId: string): Promise<Review> {
         : null,
     cannotDecide:
       separation === null ? noRoleSentence : separation.ok ? null : describeConflict(separation.error),
+    signsWith: await readSigning(ctx, person.personId),
     decision: await readDecision(db, request),
     grantedDigest: request.state === 'approved' ? (lastApproval(request)?.grantedDigest ?? null) : null,
     grantedLifetimeSeconds: request.state === 'approved' ? (granted?.lifetimeSeconds ?? null) : null,
     grantedTools: request.state === 'approved' ? (granted?.tools.map((tool) => tool.toolId) ?? null) : null,
   };
+}
+
+/** With a passkey made for this console; the demo keeps a key for whoever has none. */
+async function readSigning(ctx: Ctx, personId: string): Promise<Review['signsWith']> {
+  const { rpId } = relyingPartyOf(ctx.site);
+  const keys = await ctx.db.prisma.personKey.findMany({
+    where: { personId, endedAt: null },
+    select: { kind: true, rpId: true },
+  });
+  if (keys.some((key) => key.kind === 'passkey' && key.rpId === rpId)) return 'passkey';
+  return ctx.site.demo && keys.length > 0 ? 'demo' : null;
 }
 
 const noRoleSentence = 'Deciding needs the role approver. An admin can grant it under People.';
@@ -266,6 +280,7 @@ async function readVotes(db: Tx, request: LoadedRequest): Promise<RequestDetail[
     voter: { personId: vote.personId, displayName: names.get(vote.personId) ?? '' },
     verdict: vote.verdict as RequestDetail['votesCast'][number]['verdict'],
     reason: vote.reason,
+    signedWith: (vote.signature as Signature | null)?.by ?? null,
     decidedAt: vote.decidedAt.toISOString(),
     revision: revisions.find((revision) => revision.id === vote.revisionId)?.number ?? 0,
     current: vote.revisionId === request.revision.id,

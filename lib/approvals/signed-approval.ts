@@ -2,14 +2,12 @@ import { z } from 'zod';
 import { acceptPasskey } from '#lib/access/accept-passkey.ts';
 import { issueChallenge, spendChallenge } from '#lib/access/challenges.ts';
 import { enrolledAt } from '#lib/access/key-material.ts';
+import { relyingPartyOf } from '#lib/access/relying-party.ts';
 import { challengeFor, isSignedBy, type Signature } from '#lib/access/signatures.ts';
 import { requireStepUp } from '#lib/access/step-up.ts';
-import {
-  type PublicKeyCredentialRequestOptionsJSON,
-  relyingPartyOf,
-  requestOptions,
-} from '#lib/access/webauthn.ts';
-import { needsSignature, statementText } from '#lib/agents/approval-statement.ts';
+import { type PublicKeyCredentialRequestOptionsJSON, requestOptions } from '#lib/access/webauthn.ts';
+import { statementText } from '#lib/agents/approval-statement.ts';
+import { needsSignature } from '#lib/agents/risk.ts';
 import { type Snapshot, snapshotDigestOf } from '#lib/agents/snapshot.ts';
 import type { PersonActor } from '#lib/platform/actor.ts';
 import { digestOf } from '#lib/platform/canonical-json.ts';

@@ -136,6 +136,8 @@ const voteSchema = z.object({
   reason: z.string(),
   decidedAt: instant,
   revision: z.int(),
+  /** What the voter signed it with; null where no signature is needed. */
+  signedWith: z.enum(['passkey', 'command line']).nullable(),
   /** Counts towards the revision under decision. */
   current: z.boolean(),
 });
@@ -260,6 +262,8 @@ export const reviewSchema = requestRowSchema
     missingApprover: z.string().nullable(),
     /** Why the viewer cannot decide; null when they can. */
     cannotDecide: z.string().nullable(),
+    /** What the viewer can sign an approval with here; null when they have nothing yet. */
+    signsWith: z.enum(['passkey', 'demo']).nullable(),
     decision: requestDetailSchema.shape.decision,
     grantedDigest: z.string().nullable(),
     grantedLifetimeSeconds: z.int().nullable(),

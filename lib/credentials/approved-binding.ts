@@ -1,7 +1,7 @@
 import { enrolledAt } from '#lib/access/key-material.ts';
 import { isSignedBy, signatureSchema } from '#lib/access/signatures.ts';
-import { needsSignature, statementText } from '#lib/agents/approval-statement.ts';
-import { requiredApprovals } from '#lib/agents/risk.ts';
+import { statementText } from '#lib/agents/approval-statement.ts';
+import { needsSignature, requiredApprovals } from '#lib/agents/risk.ts';
 import { checkSubset, type Snapshot, snapshotDigestOf, snapshotSchema } from '#lib/agents/snapshot.ts';
 import { type EventRow, insertEvents, toEventRow } from '#lib/audit/record.ts';
 import { digestOfRow } from '#lib/audit/verify.ts';

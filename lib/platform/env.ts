@@ -524,6 +524,11 @@ export function readConsoleEnvironment(): ConsoleEnvironment {
   };
 }
 
+/** The API token the command line calls with; from the environment, because arguments are there for all to read. */
+export function readApiToken(): string | null {
+  return process.env.COUNTERSIGN_TOKEN || null;
+}
+
 /** Our secret at the identity provider, for the exchange of a code; null for a public client. */
 export function readIdentityProviderSecret(): string | null {
   return process.env.COUNTERSIGN_OIDC_CLIENT_SECRET || null;

@@ -2,6 +2,7 @@
 
 import { defineAction } from '../../action.ts';
 
+export const addCommandLineKey = defineAction('access.addCommandLineKey');
 export const addPasskey = defineAction('access.addPasskey');
 export const beginPasskey = defineAction('access.beginPasskey', { quiet: true });
 export const changePassword = defineAction('access.changePassword');

@@ -3,7 +3,7 @@ import { ReviewView } from '#components/review/review-view.tsx';
 import { readReview } from '#lib/approvals/read-review.ts';
 import { notFoundOr } from '../../../not-found-or.ts';
 import { requirePage } from '../../../page-context.ts';
-import { approveRequest, commentRequest, rejectRequest, requestChanges } from '../actions.ts';
+import { approveRequest, beginApproval, commentRequest, rejectRequest, requestChanges } from '../actions.ts';
 
 export const metadata: Metadata = { title: 'Review' };
 
@@ -17,6 +17,7 @@ export default async function ReviewRequestPage({ params }: { params: Promise<{ 
       canComment={viewer.roles.some((role) => role !== 'auditor')}
       actions={{
         approve: approveRequest,
+        beginApproval,
         reject: rejectRequest,
         requestChanges,
         comment: commentRequest,

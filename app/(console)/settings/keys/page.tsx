@@ -2,7 +2,7 @@ import { KeysView } from '#components/settings/keys-view.tsx';
 import { getOwnAccount } from '#lib/access/read-people.ts';
 import { hasRole } from '#lib/access/require.ts';
 import { requireSignedIn } from '../../../page-context.ts';
-import { addPasskey, beginPasskey, removeKey, renameKey } from '../actions.ts';
+import { addCommandLineKey, addPasskey, beginPasskey, removeKey, renameKey } from '../actions.ts';
 
 export const metadata = { title: 'Passkeys' };
 
@@ -13,7 +13,7 @@ export default async function KeysPage() {
     <KeysView
       keys={keys}
       approves={hasRole(ctx.actor, 'approver')}
-      actions={{ addPasskey, beginPasskey, removeKey, renameKey }}
+      actions={{ addCommandLineKey, addPasskey, beginPasskey, removeKey, renameKey }}
     />
   );
 }

@@ -1,0 +1,9 @@
+import type { Site } from '#lib/platform/ctx.ts';
+
+/** What a passkey is bound to: Web Authentication Level 3 §5.1.3. Named by configuration only, never by a request. */
+export type RelyingParty = { rpId: string; origin: string };
+
+export function relyingPartyOf(site: Pick<Site, 'consoleOrigin'>): RelyingParty {
+  const { hostname, origin } = new URL(site.consoleOrigin);
+  return { rpId: hostname, origin };
+}
