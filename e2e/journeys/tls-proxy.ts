@@ -1,5 +1,5 @@
-import { sessionCookieName } from '#gate/session-cookie.ts';
 import { SignJWT } from 'jose';
+import { sessionCookieName } from '#gate/session-cookie.ts';
 import { createApprovedAgent } from '../../tests/credentials-world.ts';
 import { startProduct } from '../../tests/product.ts';
 import { startTlsProxy } from '../../tests/tls-proxy.ts';

@@ -320,7 +320,7 @@ describe('a device signs in by code (RFC 8628)', () => {
     const grant = await gate.database.db.prisma.roleGrant.findFirstOrThrow({
       where: { personId: former.personId },
     });
-    await endRole(world.as(adam), { grantId: grant.id, reason: 'Moved on.' });
+    await endRole(world.as({ ...adam, elevatedAt: clock.now() }), { grantId: grant.id, reason: 'Moved on.' });
     expect(await wait(clientId, codes)).toMatchObject({ error: 'access_denied' });
     expect(await events(clientId, 'credential.issue')).toHaveLength(0);
   });
