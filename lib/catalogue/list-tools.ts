@@ -3,7 +3,12 @@ import { Unavailable } from '#lib/platform/errors.ts';
 import { upstreamFetch } from '#lib/platform/upstream-fetch.ts';
 import type { ToolAnnotations, ToolDefinition } from './definition.ts';
 
-export type Upstream = { url: string; headers: Readonly<Record<string, string>> };
+export type Upstream = {
+  url: string;
+  headers: Readonly<Record<string, string>>;
+  /** Private networks it may be in; absent: any. */
+  networks?: readonly string[] | undefined;
+};
 
 export type ListedTools = { protocolRevision: string; serverName: string; tools: ToolDefinition[] };
 
@@ -21,7 +26,7 @@ export async function listTools(upstream: Upstream): Promise<ListedTools> {
     { versionNegotiation: { mode: 'auto', probe: { timeoutMs: 5_000 } }, listMaxPages: 256 },
   );
   const transport = new StreamableHTTPClientTransport(new URL(upstream.url), {
-    fetch: upstreamFetch({ timeoutMs, headers: upstream.headers }),
+    fetch: upstreamFetch({ timeoutMs, headers: upstream.headers, networks: upstream.networks }),
   });
   try {
     await client.connect(transport, { timeout: timeoutMs });

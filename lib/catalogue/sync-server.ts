@@ -65,14 +65,15 @@ type ServerRow = {
 
 /** Straight to the server where it has a URL; through its guard where the guard hosts it. */
 async function upstreamOf(ctx: Ctx, server: ServerRow, needs: SyncNeeds): Promise<Upstream> {
+  const networks = ctx.site.upstreamNetworks;
   if (!server.upstreamUrl) {
     const token = await needs.catalogueToken(ctx, server.resource);
-    return { url: server.resource, headers: { authorization: `Bearer ${token}` } };
+    return { url: server.resource, headers: { authorization: `Bearer ${token}` }, networks };
   }
-  if (!server.upstreamCredential) return { url: server.upstreamUrl, headers: {} };
+  if (!server.upstreamCredential) return { url: server.upstreamUrl, headers: {}, networks };
   if (!ctx.vault) throw new Unavailable('Only the gate can open the credential.');
   const credential = ctx.vault.open(server.upstreamCredential, server.id);
-  return { url: server.upstreamUrl, headers: { authorization: `Bearer ${credential}` } };
+  return { url: server.upstreamUrl, headers: { authorization: `Bearer ${credential}` }, networks };
 }
 
 async function recordFailure(ctx: Ctx, serverId: string, error: unknown): Promise<void> {

@@ -31,6 +31,8 @@ export type Site = {
   readonly loopbackDocuments?: boolean;
   /** Whether clients may be registered for the device grant (RFC 8628), and devices ask for codes. */
   readonly deviceGrant?: boolean;
+  /** Private networks (CIDR) MCP servers of the catalogue may be in; absent: any. */
+  readonly upstreamNetworks?: readonly string[];
   /** Where people may sign in beside local accounts. */
   readonly identityProvider?: IdentityProvider | null;
 };

@@ -38,7 +38,7 @@ export const withoutSecrets = {
     formerRegistrationTokenDigest: true,
   },
   signingKey: { privateSealed: true },
-  webhook: { secretSealed: true },
+  webhook: { secretSealed: true, formerSecretSealed: true },
   credential: { tokenDigest: true },
   resourceToken: { tokenDigest: true },
   deviceRequest: { codeChallenge: true, userCodeDigest: true, number: true },

@@ -43,6 +43,8 @@ export type Config = {
   /** Free megabytes below which people are told, and below which nobody unknown may register; 0 for neither. */
   diskLowMb: number;
   diskStopMb: number;
+  /** Private networks (CIDR) in which MCP servers of the catalogue are asked; public addresses always are. */
+  upstreamNetworks: readonly string[];
   /** Networks (CIDR) whose forwarded client address is believed. Empty: nobody's. */
   trustedProxies: readonly string[];
   /** Development only: client metadata documents may be fetched from loopback. Reported loudly. */
@@ -81,6 +83,17 @@ const privateNetworks = [
   '192.168.0.0/16',
   'fc00::/7',
   'fe80::/10',
+];
+
+/** Where MCP servers of an installation usually are: its own host, private networks, an overlay network. */
+const upstreamNetworks = [
+  '127.0.0.0/8',
+  '::1/128',
+  '10.0.0.0/8',
+  '172.16.0.0/12',
+  '192.168.0.0/16',
+  '100.64.0.0/10',
+  'fc00::/7',
 ];
 
 const flag = z.enum(['0', '1', 'true', 'false']).transform((value) => value === '1' || value === 'true');
@@ -178,6 +191,9 @@ export const configSchema = z.object({
   COUNTERSIGN_DISK_STOP_MB: megabytes(512).describe(
     'Free megabytes there below which unknown clients cannot register; 0 for never.',
   ),
+  COUNTERSIGN_UPSTREAM_NETWORKS: networks
+    .default(upstreamNetworks)
+    .describe('Private networks in which MCP servers are read and asked. Public addresses always are.'),
   COUNTERSIGN_TRUSTED_PROXIES: networks
     .default([])
     .describe('Networks of reverse proxies whose X-Forwarded-For is believed.'),
@@ -341,6 +357,7 @@ export function parseConfig(
     deviceGrant: values.COUNTERSIGN_DEVICE_GRANT,
     diskLowMb: values.COUNTERSIGN_DISK_LOW_MB,
     diskStopMb: values.COUNTERSIGN_DISK_STOP_MB,
+    upstreamNetworks: values.COUNTERSIGN_UPSTREAM_NETWORKS,
     trustedProxies: values.COUNTERSIGN_TRUSTED_PROXIES,
     allowLoopbackMetadata: values.COUNTERSIGN_ALLOW_LOOPBACK_METADATA,
     examplePort:

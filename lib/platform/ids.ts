@@ -5,6 +5,7 @@ const prefixes = {
   apiToken: 'tok',
   binding: 'bnd',
   challenge: 'chl',
+  attempt: 'try',
   client: 'client',
   comment: 'cmt',
   credential: 'crd',

@@ -10,6 +10,7 @@ export function siteOf(config: Config): Site {
     demo: config.demo,
     loopbackDocuments: config.allowLoopbackMetadata,
     deviceGrant: config.deviceGrant,
+    upstreamNetworks: config.upstreamNetworks,
     identityProvider: config.identityProvider,
   };
 }
