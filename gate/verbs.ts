@@ -96,6 +96,7 @@ import { submitRequest, submitRequestInput } from '#lib/approvals/submit-request
 import { withdrawRequest, withdrawRequestInput } from '#lib/approvals/withdraw-request.ts';
 import { beginExport, beginExportInput } from '#lib/audit/export-events.ts';
 import { classifyTools, classifyToolsInput } from '#lib/catalogue/classify-tools.ts';
+import { probeServer, probeServerInput } from '#lib/catalogue/probe-server.ts';
 import { addServer, addServerInput, editServer, editServerInput } from '#lib/catalogue/servers.ts';
 import { syncServer, syncServerInput } from '#lib/catalogue/sync-server.ts';
 import {
@@ -220,6 +221,7 @@ export const verbs = {
   ),
   'catalogue.createToolSet': verb(createToolSetInput, createToolSet),
   'catalogue.editServer': verb(editServerInput, editServer),
+  'catalogue.probeServer': verb(probeServerInput, probeServer),
   'catalogue.syncServer': verb(syncServerInput, (ctx, input) =>
     syncServer(ctx, input, { publish: publishServerChange, catalogueToken: mintCatalogueToken }),
   ),

@@ -44,7 +44,7 @@ BEGIN
       WHEN 'mcp_server' THEN ARRAY['upstream_credential']
       WHEN 'client' THEN ARRAY['secret_digest', 'revocation_handle', 'registration_token_digest', 'former_registration_token_digest']
       WHEN 'signing_key' THEN ARRAY['private_sealed']
-      WHEN 'webhook' THEN ARRAY['secret_sealed']
+      WHEN 'webhook' THEN ARRAY['secret_sealed', 'former_secret_sealed']
       WHEN 'credential' THEN ARRAY['token_digest']
       WHEN 'resource_token' THEN ARRAY['token_digest']
       WHEN 'device_request' THEN ARRAY['code_challenge', 'user_code_digest', 'number']

@@ -163,6 +163,11 @@ export const eventCatalogue = {
   'role.grant': { version: 1, subject: 'role grant', says: 'A role was granted' },
   'server.add': { version: 1, subject: 'MCP server', says: 'An MCP server was added' },
   'server.edit': { version: 1, subject: 'MCP server', says: 'An MCP server was changed' },
+  'server.probe': {
+    version: 1,
+    subject: 'MCP server',
+    says: 'A server was asked without its guard, as a caller nobody knows',
+  },
   'server.retire': { version: 1, subject: 'MCP server', says: 'An MCP server was retired' },
   'server.sync': { version: 1, subject: 'MCP server', says: "A server's tools were read" },
   'session.confirm': { version: 1, subject: 'session', says: 'Somebody confirmed that it is them' },

@@ -37,6 +37,13 @@ export type CatalogueServer = {
   createdAt: Date;
   lastSyncedAt: Date | null;
   lastSyncError: string | null;
+  /** Seconds between two readings; null: only by hand. */
+  syncEverySeconds: number | null;
+  nextSyncAt: Date | null;
+  syncFailures: number;
+  retiredAt: Date | null;
+  /** What an anonymous caller got at its own address; `outcome` is null until it was asked. */
+  probe: { outcome: string | null; detail: string; probedAt: Date | null; since: Date | null };
   tools: CatalogueTool[];
 };
 
@@ -147,7 +154,11 @@ export async function listToolSets(ctx: Ctx): Promise<ToolSetSummary[]> {
   });
 }
 
-type ServerRow = Omit<CatalogueServer, 'tools'> & {
+type ServerRow = Omit<CatalogueServer, 'tools' | 'probe'> & {
+  probeOutcome: string | null;
+  probeDetail: string;
+  probedAt: Date | null;
+  probeSince: Date | null;
   tools: {
     id: string;
     name: string;
@@ -211,6 +222,16 @@ function toServer(row: ServerRow): CatalogueServer {
     createdAt: row.createdAt,
     lastSyncedAt: row.lastSyncedAt,
     lastSyncError: row.lastSyncError,
+    syncEverySeconds: row.syncEverySeconds,
+    nextSyncAt: row.nextSyncAt,
+    syncFailures: row.syncFailures,
+    retiredAt: row.retiredAt,
+    probe: {
+      outcome: row.probeOutcome,
+      detail: row.probeDetail,
+      probedAt: row.probedAt,
+      since: row.probeSince,
+    },
     tools: [...tools.filter((tool) => !tool.removedAt), ...tools.filter((tool) => tool.removedAt)],
   };
 }

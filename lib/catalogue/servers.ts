@@ -115,9 +115,15 @@ export async function editServer(ctx: Ctx, input: EditServerInput): Promise<void
       description: input.description ?? server.description,
       upstreamUrl: input.upstreamUrl ?? server.upstreamUrl,
     };
+    const moved = after.upstreamUrl !== server.upstreamUrl;
     const { count } = await tx.mcpServer.updateMany({
       where: { id: server.id, state: 'active' },
-      data: { ...after, upstreamCredential: credential },
+      data: {
+        ...after,
+        upstreamCredential: credential,
+        // What was found at the former address says nothing about this one.
+        ...(moved ? { probeOutcome: null, probeDetail: '', probedAt: null, probeSince: null } : {}),
+      },
     });
     if (count === 0) throw new Conflict('This server was retired meanwhile.');
     await recordEvent(tx, ctx, {

@@ -1,5 +1,6 @@
 import { expireAgents } from '#lib/agents/expire-agents.ts';
 import { expireRequests } from '#lib/approvals/expire-requests.ts';
+import { probeServers } from '#lib/catalogue/probe-server.ts';
 import type { Ctx } from '#lib/platform/ctx.ts';
 import { checkMetadataDocuments } from '#lib/registration/document-versions.ts';
 import { endUnclaimedQuarantines } from '#lib/registration/end-quarantine.ts';
@@ -23,6 +24,7 @@ export const tasks = {
   'expire-agents': expireAgents,
   'expire-requests': expireRequests,
   'forget-expired': forgetExpired,
+  'probe-servers': probeServers,
   'rotate-keys': rotateKeys,
   'verify-history': verifyHistory,
 } satisfies Record<string, Task>;
@@ -38,6 +40,7 @@ export const schedule: readonly { task: TaskName; match: string; missed?: 'once'
   { task: 'expire-agents', match: '* * * * *' },
   { task: 'expire-requests', match: '* * * * *' },
   { task: 'forget-expired', match: '17 * * * *', missed: 'once' },
+  { task: 'probe-servers', match: '*/5 * * * *' },
   { task: 'rotate-keys', match: '27 3 * * *', missed: 'once' },
   { task: 'verify-history', match: '37 * * * *' },
 ];
