@@ -16,13 +16,15 @@ import { EmptyByFilter, EmptyState } from '#components/console/states.tsx';
 import { Badge } from '#components/ui/badge.tsx';
 import { Button, IconButton } from '#components/ui/button.tsx';
 import { Callout } from '#components/ui/callout.tsx';
-import { TextLink } from '#components/ui/link-button.tsx';
+import { LinkButton, TextLink } from '#components/ui/link-button.tsx';
 import { Menu, MenuItem, MenuLink } from '#components/ui/menu.tsx';
 import { LinkTabs } from '#components/ui/tabs.tsx';
 import { notify } from '#components/ui/toast.tsx';
+import type { UnguardedServer } from '#lib/revocation/read-guard.ts';
 import { InviteGuard, type InviteGuardAction } from './invite-guard.tsx';
 import { guardsQuery } from './queries.ts';
 import { type GuardRow, guardStanding, type InvitableServer, lagOf } from './types.ts';
+import { versionStanding } from './version.ts';
 
 export type GuardFilter = 'all' | 'silent' | 'revoked';
 
@@ -30,6 +32,9 @@ export type GuardFilter = 'all' | 'silent' | 'revoked';
 export function GuardsView({
   initial,
   servers,
+  unguarded,
+  open,
+  currentVersion,
   mayAdmin,
   show,
   inviteFor,
@@ -37,6 +42,10 @@ export function GuardsView({
 }: {
   initial: GuardRow[];
   servers: InvitableServer[];
+  unguarded: UnguardedServer[];
+  /** Servers that answer an anonymous caller past their guard. */
+  open: { id: string; name: string }[];
+  currentVersion: string;
   mayAdmin: boolean;
   show: GuardFilter;
   inviteFor: string | null;
@@ -44,6 +53,7 @@ export function GuardsView({
 }) {
   const router = useRouter();
   useLive(['guards']);
+  useLive(['servers'], { refresh: true });
   const nowMs = useNowEvery(5) * 1000;
   const { data, isError } = useQuery(guardsQuery(initial));
   const [inviting, setInviting] = useState(mayAdmin && inviteFor !== null);
@@ -58,7 +68,7 @@ export function GuardsView({
     {
       id: 'name',
       header: 'Guard',
-      cell: (guard) => <span id={guard.id}>{guard.name}</span>,
+      cell: (guard) => guard.name,
       sortValue: (guard) => guard.name.toLowerCase(),
     },
     {
@@ -104,8 +114,8 @@ export function GuardsView({
     {
       id: 'version',
       header: 'Version',
-      cell: (guard) => guard.version,
-      width: '6.5rem',
+      cell: (guard) => <Version guard={guard} current={currentVersion} />,
+      width: '7.5rem',
       hideBelow: 'lg',
     },
     {
@@ -167,6 +177,20 @@ export function GuardsView({
           The server could not be asked again. What you see is the last answer.
         </Callout>
       )}
+      {open.length > 0 && (
+        <Callout
+          tone="danger"
+          title={
+            open.length === 1
+              ? 'A server answers without its guard'
+              : `${open.length} servers answer without their guard`
+          }
+        >
+          <ServerLinks servers={open} />: whoever reaches {open.length === 1 ? 'its' : 'their'} own address
+          needs no approval.
+        </Callout>
+      )}
+      <Unguarded servers={unguarded} mayAdmin={mayAdmin} />
       {silent.length > 0 && show !== 'silent' && (
         <Callout
           tone="warning"
@@ -196,6 +220,7 @@ export function GuardsView({
             rows={rows}
             columns={columns}
             rowKey={(guard) => guard.id}
+            rowHref={(guard) => `/guards/${guard.id}`}
             empty={
               show === 'silent' ? (
                 <EmptyState icon={ShieldHalf} title="Every guard is heard from">
@@ -225,6 +250,54 @@ export function GuardsView({
   );
 }
 
+/** Servers nobody stands in front of: those agents hold tools of first, since a call to them passes no guard. */
+function Unguarded({ servers, mayAdmin }: { servers: UnguardedServer[]; mayAdmin: boolean }) {
+  const bare = servers.filter((server) => !server.asksItself);
+  const held = bare.filter((server) => server.agents > 0);
+  if (bare.length === 0) return null;
+  return (
+    <Callout
+      tone={held.length > 0 ? 'danger' : 'warning'}
+      title={
+        bare.length === 1
+          ? 'No guard stands in front of one server'
+          : `No guard stands in front of ${bare.length} servers`
+      }
+      actions={
+        mayAdmin && bare[0] ? (
+          <LinkButton size="sm" href={`/guards?invite=${bare[0].id}`}>
+            Add guard
+          </LinkButton>
+        ) : undefined
+      }
+    >
+      <ServerLinks servers={bare} />.{' '}
+      {held.length > 0
+        ? 'Agents hold tools there: nothing checks their calls unless the server does so itself.'
+        : 'No agent holds a tool there yet.'}
+    </Callout>
+  );
+}
+
+function ServerLinks({ servers }: { servers: { id: string; name: string }[] }) {
+  return servers.slice(0, 10).map((server, index) => (
+    <span key={server.id}>
+      {index > 0 && ', '}
+      <TextLink href={`/servers/${server.id}`}>{server.name}</TextLink>
+    </span>
+  ));
+}
+
+function Version({ guard, current }: { guard: GuardRow; current: string }) {
+  const standing = guard.state === 'revoked' ? 'current' : versionStanding(guard.version, current);
+  if (standing === 'current') return guard.version;
+  return (
+    <Badge tone={standing === 'unknown' ? 'danger' : 'warning'} plain>
+      {guard.version || 'none'} <span className="font-normal">{standing}</span>
+    </Badge>
+  );
+}
+
 function Lag({ guard }: { guard: GuardRow }) {
   if (guard.state === 'revoked') return <span className="text-fg-3">–</span>;
   const lag = lagOf(guard);
@@ -240,12 +313,12 @@ function Lag({ guard }: { guard: GuardRow }) {
   );
 }
 
-function RevokeGuard({
+export function RevokeGuard({
   guard,
   revoke,
   onClose,
 }: {
-  guard: GuardRow;
+  guard: { id: string; name: string; servers: readonly { name: string }[] };
   revoke: Action<{ guardId: string; reason?: string }, void>;
   onClose: () => void;
 }) {

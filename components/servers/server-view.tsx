@@ -13,6 +13,7 @@ import { StatePill } from '#components/console/state-pill.tsx';
 import { EmptyState } from '#components/console/states.tsx';
 import { UntrustedText } from '#components/console/untrusted-text.tsx';
 import { useAction } from '#components/console/use-action.ts';
+import { type ProbeAction, ProbeNow } from '#components/guards/guard-view.tsx';
 import { guardStanding } from '#components/guards/types.ts';
 import { Button } from '#components/ui/button.tsx';
 import { Callout } from '#components/ui/callout.tsx';
@@ -23,6 +24,7 @@ import type { CatalogueServer, CatalogueTool, ToolHistoryEntry } from '#lib/cata
 import type { ResourceTokenFacts } from '#lib/credentials/resource-tokens.ts';
 import { ConfirmTools } from './confirm-tools.tsx';
 import { EditServer, type EditServerInput } from './edit-server.tsx';
+import { ProbeLine } from './probe-mark.tsx';
 import { type ResourceTokenActions, ResourceTokens } from './resource-tokens.tsx';
 import { toServerRow } from './server-row.ts';
 import { StandingMark } from './standing-mark.tsx';
@@ -37,6 +39,7 @@ export function ServerView({
   use,
   history,
   mayAdmin,
+  hasUpstream,
   seesInside,
   seesGuards,
   resourceTokens,
@@ -47,6 +50,8 @@ export function ServerView({
   use: UseFacts;
   history: { tool: CatalogueTool; entries: ToolHistoryEntry[] } | null;
   mayAdmin: boolean;
+  /** It has an address of its own, whether or not this person may read it. */
+  hasUpstream: boolean;
   seesInside: boolean;
   seesGuards: boolean;
   /** Null for those who may not see them. */
@@ -56,6 +61,7 @@ export function ServerView({
     sync: Action<{ serverId: string }, SyncResult>;
     classify: Action<{ serverId: string; tools: ClassifyLine[] }, void>;
     edit: Action<EditServerInput, void>;
+    probe: ProbeAction;
     resourceTokens: ResourceTokenActions;
   };
 }) {
@@ -130,6 +136,22 @@ export function ServerView({
           {guarded || server.upstreamUrl
             ? 'Next, read its tools with “Sync now”. Then confirm what each may do.'
             : 'Next, enrol a guard for it: its tools are read through the guard.'}
+        </Callout>
+      )}
+      {server.state === 'active' && server.probe.outcome === 'answers' && (
+        <Callout
+          tone="danger"
+          title="This server answers without its guard"
+          actions={mayAdmin && <ProbeNow serverId={server.id} name={server.name} probe={actions.probe} />}
+        >
+          At its own address it lists its tools to anybody who asks
+          {server.probe.since && (
+            <>
+              , since <RelativeTime at={server.probe.since} />
+            </>
+          )}
+          . Whoever reaches that address needs no approval. Have it ask for a credential, or let only its
+          guard reach it.
         </Callout>
       )}
       {mayAdmin && unconfirmed.length > 0 && (
@@ -225,6 +247,18 @@ export function ServerView({
                     'Hosted by its guard over stdio'
                   ),
                 },
+                seesGuards &&
+                  server.state === 'active' && {
+                    term: 'Past its guard',
+                    value: (
+                      <span className="grid gap-1.5">
+                        <ProbeLine probe={server.probe} hasUpstream={hasUpstream} />
+                        {mayAdmin && hasUpstream && server.probe.outcome !== 'answers' && (
+                          <ProbeNow serverId={server.id} name={server.name} probe={actions.probe} />
+                        )}
+                      </span>
+                    ),
+                  },
                 {
                   term: 'Protocol',
                   value: server.protocolRevision ? `MCP ${server.protocolRevision}` : null,
@@ -262,7 +296,7 @@ export function ServerView({
                     className="flex flex-wrap items-center gap-x-3 gap-y-1 border-line border-b px-4 py-2 text-sm last:border-b-0"
                   >
                     {seesGuards ? (
-                      <Link href={`/guards#${guard.id}`} className="font-medium hover:underline">
+                      <Link href={`/guards/${guard.id}`} className="font-medium hover:underline">
                         {guard.name}
                       </Link>
                     ) : (

@@ -93,6 +93,21 @@ export const serverRoutes = [
       .meta({ id: 'SyncResult' }),
     handle: (ctx, { params }) => verbs['catalogue.syncServer'].run(ctx, { serverId: params.id }),
   }),
+  defineRoute({
+    method: 'post',
+    path: '/servers/{id}/probe',
+    operationId: 'probeServer',
+    summary: 'Ask the server past its guard, as an anonymous caller',
+    tag: 'Servers',
+    params: byId,
+    response: z
+      .object({ outcome: z.string(), detail: z.string(), probedAt: z.string() })
+      .meta({ id: 'ProbeResult' }),
+    handle: async (ctx, { params }) => {
+      const { probedAt, ...found } = await verbs['catalogue.probeServer'].run(ctx, { serverId: params.id });
+      return { ...found, probedAt: probedAt.toISOString() };
+    },
+  }),
 ];
 
 function toWire(row: CatalogueServer): z.input<typeof server> {

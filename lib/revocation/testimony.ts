@@ -175,13 +175,25 @@ export async function acceptReport(
     if (last) {
       await tx.guard.update({
         where: { id: guard.id },
-        data: { lastReportNumber: last.number, lastReportHash: last.digest, lastSeenAt: ctx.clock.now() },
+        data: {
+          lastReportNumber: last.number,
+          lastReportHash: last.digest,
+          lastSeenAt: ctx.clock.now(),
+          ...versionIn(report.records),
+        },
       });
       await markUsed(tx, report.records);
       await recordUses(tx, guardCtx, guard.serverIds, usesIn(report.records));
     }
     return { acceptedThrough: last?.number ?? 0 };
   });
+}
+
+/** The software a guard says it runs, said at each of its starts: it may have been updated since it enrolled. */
+function versionIn(records: readonly ReportRecord[]): { version?: string } {
+  const started = records.findLast((record) => record.kind === 'condition' && record.condition === 'started');
+  if (started?.kind !== 'condition' || !started.detail) return {};
+  return { version: started.detail.slice(0, 64) };
 }
 
 /** The event each token in these records was issued by, so that a call's chain leads back to its approval. */

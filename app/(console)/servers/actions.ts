@@ -8,3 +8,4 @@ export const syncServer = defineAction('catalogue.syncServer');
 export const classifyTools = defineAction('catalogue.classifyTools');
 export const createResourceToken = defineAction('credentials.createResourceToken');
 export const endResourceToken = defineAction('credentials.endResourceToken');
+export const probeServer = defineAction('catalogue.probeServer');

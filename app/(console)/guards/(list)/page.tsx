@@ -2,8 +2,9 @@ import { GuardsView } from '#components/guards/guards-view.tsx';
 import { hasRole } from '#lib/access/require.ts';
 import { listCatalogue } from '#lib/catalogue/read-catalogue.ts';
 import { listGuards } from '#lib/revocation/guards.ts';
-import { requirePage } from '../../page-context.ts';
-import { inviteGuard, revokeGuard } from './actions.ts';
+import { currentGuardVersion, listUnguarded } from '#lib/revocation/read-guard.ts';
+import { requirePage } from '../../../page-context.ts';
+import { inviteGuard, revokeGuard } from '../actions.ts';
 
 export const metadata = { title: 'Guards' };
 
@@ -13,8 +14,9 @@ export default async function GuardsPage({
   searchParams: Promise<{ invite?: string | string[]; show?: string | string[] }>;
 }) {
   const { ctx } = await requirePage('approver', 'auditor', 'admin');
-  const [guards, servers, { invite, show }] = await Promise.all([
+  const [guards, unguarded, servers, { invite, show }] = await Promise.all([
     listGuards(ctx),
+    listUnguarded(ctx),
     listCatalogue(ctx),
     searchParams,
   ]);
@@ -27,6 +29,11 @@ export default async function GuardsPage({
         revokedAt: guard.revokedAt?.toISOString() ?? null,
       }))}
       servers={servers.map(({ id, name, resource, upstreamUrl }) => ({ id, name, resource, upstreamUrl }))}
+      unguarded={unguarded}
+      currentVersion={currentGuardVersion}
+      open={servers
+        .filter((server) => server.probe.outcome === 'answers')
+        .map(({ id, name }) => ({ id, name }))}
       mayAdmin={hasRole(ctx.actor, 'admin')}
       show={show === 'silent' || show === 'revoked' ? show : 'all'}
       inviteFor={typeof invite === 'string' ? invite : null}

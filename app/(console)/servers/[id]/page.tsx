@@ -5,7 +5,14 @@ import { getServer, readToolHistory } from '#lib/catalogue/read-catalogue.ts';
 import { listResourceTokens } from '#lib/credentials/resource-tokens.ts';
 import { notFoundOr } from '../../../not-found-or.ts';
 import { requirePage } from '../../../page-context.ts';
-import { classifyTools, createResourceToken, editServer, endResourceToken, syncServer } from '../actions.ts';
+import {
+  classifyTools,
+  createResourceToken,
+  editServer,
+  endResourceToken,
+  probeServer,
+  syncServer,
+} from '../actions.ts';
 
 type Props = {
   params: Promise<{ id: string }>;
@@ -20,18 +27,26 @@ export default async function ServerPage({ params, searchParams }: Props) {
   const [server, use] = await notFoundOr(() => Promise.all([getServer(ctx, id), readServerUse(ctx, id)]));
   // Where a server really is, and what it answered, is for those who run the platform.
   const seesInside = hasRole(ctx.actor, 'admin', 'auditor');
+  const seesGuards = hasRole(ctx.actor, 'approver', 'auditor', 'admin');
   const tool = server.tools.find((each) => each.toolId === toolId) ?? null;
   return (
     <ServerView
       server={
         seesInside
           ? server
-          : { ...server, upstreamUrl: null, lastSyncError: server.lastSyncError && 'An admin can see why.' }
+          : {
+              ...server,
+              upstreamUrl: null,
+              lastSyncError: server.lastSyncError && 'An admin can see why.',
+              // That somebody can walk around a guard is for those who can do something about it.
+              probe: seesGuards ? server.probe : { outcome: null, detail: '', probedAt: null, since: null },
+            }
       }
+      hasUpstream={server.upstreamUrl !== null}
       use={use}
       history={tool ? { tool, entries: await readToolHistory(ctx, tool.toolId) } : null}
       seesInside={seesInside}
-      seesGuards={hasRole(ctx.actor, 'approver', 'auditor', 'admin')}
+      seesGuards={seesGuards}
       mayAdmin={hasRole(ctx.actor, 'admin')}
       resourceTokens={
         seesInside
@@ -47,6 +62,7 @@ export default async function ServerPage({ params, searchParams }: Props) {
         sync: syncServer,
         classify: classifyTools,
         edit: editServer,
+        probe: probeServer,
         resourceTokens: { create: createResourceToken, end: endResourceToken },
       }}
       key={server.id}
