@@ -97,6 +97,7 @@ import { withdrawRequest, withdrawRequestInput } from '#lib/approvals/withdraw-r
 import { beginExport, beginExportInput } from '#lib/audit/export-events.ts';
 import { classifyTools, classifyToolsInput } from '#lib/catalogue/classify-tools.ts';
 import { probeServer, probeServerInput } from '#lib/catalogue/probe-server.ts';
+import { renameTool, renameToolInput } from '#lib/catalogue/rename-tool.ts';
 import { addServer, addServerInput, editServer, editServerInput } from '#lib/catalogue/servers.ts';
 import { syncServer, syncServerInput } from '#lib/catalogue/sync-server.ts';
 import {
@@ -110,6 +111,8 @@ import {
   createResourceTokenInput,
   endResourceToken,
   endResourceTokenInput,
+  rotateResourceToken,
+  rotateResourceTokenInput,
 } from '#lib/credentials/resource-tokens.ts';
 import { revealCredential, revealCredentialInput } from '#lib/credentials/reveal-credential.ts';
 import {
@@ -154,6 +157,7 @@ import {
   revokeGuardInput,
 } from '#lib/revocation/guards.ts';
 import { resumeIssuance, resumeIssuanceInput } from '#lib/revocation/resume-issuance.ts';
+import { retireServer, retireServerInput } from '#lib/revocation/retire-server.ts';
 import { revokeAgent, stopAgentInput, suspendAgent } from '#lib/revocation/stop-agent.ts';
 import type { GateCtx } from './context.ts';
 
@@ -222,6 +226,7 @@ export const verbs = {
   'catalogue.createToolSet': verb(createToolSetInput, createToolSet),
   'catalogue.editServer': verb(editServerInput, editServer),
   'catalogue.probeServer': verb(probeServerInput, probeServer),
+  'catalogue.renameTool': verb(renameToolInput, renameTool),
   'catalogue.syncServer': verb(syncServerInput, (ctx, input) =>
     syncServer(ctx, input, { publish: publishServerChange, catalogueToken: mintCatalogueToken }),
   ),
@@ -229,6 +234,7 @@ export const verbs = {
   'credentials.endResourceToken': verb(endResourceTokenInput, endResourceToken),
   'credentials.killKey': verb(killKeyInput, killSigningKey),
   'credentials.revealCredential': verb(revealCredentialInput, revealCredential),
+  'credentials.rotateResourceToken': verb(rotateResourceTokenInput, rotateResourceToken),
   'credentials.rotateKey': verb(rotateKeyInput, rotateSigningKey),
   'jobs.createWebhook': verb(createWebhookInput, createWebhook),
   'jobs.endWebhook': verb(endWebhookInput, endWebhook),
@@ -248,6 +254,7 @@ export const verbs = {
   'requests.withdraw': verb(withdrawRequestInput, withdrawRequest),
   'revocation.inviteGuard': verb(inviteGuardInput, inviteGuard),
   'revocation.resumeIssuance': verb(resumeIssuanceInput, resumeIssuance),
+  'revocation.retireServer': verb(retireServerInput, retireServer),
   'revocation.revokeAgent': verb(stopAgentInput, revokeAgent),
   'revocation.revokeGuard': verb(revokeGuardInput, revokeGuard),
   'revocation.suspendAgent': verb(stopAgentInput, suspendAgent),

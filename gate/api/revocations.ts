@@ -69,7 +69,10 @@ const revocationRow = z
   .object({
     id: z.string(),
     effect: z.enum(['suspend', 'revoke']),
-    agent: z.object({ id: z.string(), name: z.string() }),
+    targetKind: z.enum(['agent', 'server']),
+    agent: z
+      .object({ id: z.string(), name: z.string() })
+      .meta({ description: 'What was stopped; a server where targetKind says so.' }),
     cause: z.string(),
     reason: z.string(),
     actorName: z.string(),

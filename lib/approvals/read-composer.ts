@@ -2,6 +2,7 @@ import { requireRole } from '#lib/access/require.ts';
 import type { Purpose } from '#lib/agents/purpose.ts';
 import type { Constraint } from '#lib/agents/snapshot.ts';
 import { listCatalogue, listToolSets } from '#lib/catalogue/read-catalogue.ts';
+import { findSuccessors } from '#lib/catalogue/rename-tool.ts';
 import type { Ctx } from '#lib/platform/ctx.ts';
 import { Conflict, NotFound } from '#lib/platform/errors.ts';
 import { isRequestOpen } from './states.ts';
@@ -151,6 +152,11 @@ export async function readDraftOfAgent(
   });
   const last = agent ? await findLastGranted(db, agent.id, '') : null;
   if (!agent || !last) throw new NotFound();
+  // A tool that goes on under another name is asked for under the new one; what it is then is reviewed anew.
+  const successors = await findSuccessors(
+    db,
+    last.granted.tools.map((tool) => tool.toolId),
+  );
   return {
     agentName: agent.name,
     clientClass: agent.clientClass,
@@ -161,10 +167,11 @@ export async function readDraftOfAgent(
       purpose: last.granted.purpose,
       lifetimeSeconds: last.granted.lifetimeSeconds,
       tools: last.granted.tools.map(({ toolId, justification, constraints, toolSetVersionId }) => ({
-        toolId,
+        toolId: successors.get(toolId) ?? toolId,
         justification,
-        constraints,
-        toolSetVersionId,
+        // Limits name arguments of the definition they were made for.
+        constraints: successors.has(toolId) ? [] : constraints,
+        toolSetVersionId: successors.has(toolId) ? null : toolSetVersionId,
       })),
     },
   };

@@ -155,6 +155,11 @@ export const eventCatalogue = {
     subject: 'resource token',
     says: 'A token for an MCP server was made',
   },
+  'resource_token.rotate': {
+    version: 1,
+    subject: 'resource token',
+    says: 'A token of an MCP server got a successor',
+  },
   'resource_token.end': { version: 1, subject: 'resource token', says: 'A token of an MCP server was ended' },
   'revocation.ack': { version: 1, subject: 'revocation', says: 'A guard acknowledged a revocation' },
   'revocation.close': { version: 1, subject: 'revocation', says: 'A revocation receipt was closed' },
@@ -176,6 +181,11 @@ export const eventCatalogue = {
   'session.refuse': { version: 1, subject: 'session', says: 'A sign-in was refused' },
   'token.forged': { version: 1, subject: 'signing key', says: 'A signed token nobody issued was presented' },
   'tool.classify': { version: 1, subject: 'tool', says: "A tool's class and risk were confirmed" },
+  'tool.rename': {
+    version: 1,
+    subject: 'tool',
+    says: 'An admin said that a tool goes on under another name',
+  },
   'tool_set.change': { version: 1, subject: 'tool set', says: 'A tool set got a new version' },
   'transaction.continue': {
     version: 1,

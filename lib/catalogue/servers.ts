@@ -3,8 +3,9 @@ import { requireRole } from '#lib/access/require.ts';
 import { recordEvent } from '#lib/audit/record.ts';
 import type { Ctx } from '#lib/platform/ctx.ts';
 import { notifyChange, withTransaction } from '#lib/platform/db.ts';
-import { Conflict, Invalid, Unavailable } from '#lib/platform/errors.ts';
+import { Conflict, Invalid, NotFound, Unavailable } from '#lib/platform/errors.ts';
 import { newId } from '#lib/platform/ids.ts';
+import { nextSyncAfter } from './sync-schedule.ts';
 
 const httpUrl = z
   .string()
@@ -47,8 +48,17 @@ export async function addServer(ctx: Ctx, input: AddServerInput): Promise<{ id: 
   const vault = ctx.vault;
   if (input.upstreamCredential && !vault) throw new Unavailable('Only the gate can store a credential.');
   await withTransaction(ctx, async (tx) => {
-    if (await tx.mcpServer.findUnique({ where: { resource: input.resource }, select: { id: true } })) {
-      throw new Conflict('A server with this resource is already in the catalogue.', { field: 'resource' });
+    const taken = await tx.mcpServer.findUnique({
+      where: { resource: input.resource },
+      select: { state: true },
+    });
+    if (taken) {
+      throw new Conflict(
+        taken.state === 'active'
+          ? 'A server with this resource is already in the catalogue.'
+          : 'A retired server had this resource, and history names it by it. Give the new one another public URL.',
+        { field: 'resource' },
+      );
     }
     await tx.mcpServer.create({
       data: {
@@ -84,6 +94,9 @@ export async function addServer(ctx: Ctx, input: AddServerInput): Promise<{ id: 
   return { id };
 }
 
+/** How often tools may be read by themselves: each hour, six hours, day or week. */
+export const syncIntervals = [3_600, 21_600, 86_400, 604_800] as const;
+
 export const editServerInput = z.strictObject({
   serverId: z.string(),
   name: z.string().trim().min(1).max(80).optional(),
@@ -91,15 +104,21 @@ export const editServerInput = z.strictObject({
   upstreamUrl: httpUrl.optional(),
   /** An empty text removes the stored credential. */
   upstreamCredential: z.string().max(8192).optional(),
+  /** Seconds between two readings of its tools; null: only when somebody asks. */
+  syncEverySeconds: z
+    .union(syncIntervals.map((seconds) => z.literal(seconds)))
+    .nullable()
+    .optional(),
 });
 export type EditServerInput = z.output<typeof editServerInput>;
 
-/** Changes a server's name, description, upstream or credential. Its resource never changes: tokens name it. */
+/** Changes a server's name, description, upstream, credential or schedule. Its resource never changes: tokens name it. */
 export async function editServer(ctx: Ctx, input: EditServerInput): Promise<void> {
   requireRole(ctx, 'admin');
   await withTransaction(ctx, async (tx) => {
     const server = await tx.mcpServer.findUnique({ where: { id: input.serverId } });
-    if (server?.state !== 'active') throw new Conflict('This server is not active any more.');
+    if (!server) throw new NotFound();
+    if (server.state !== 'active') throw new Conflict('This server is retired; its facts are history.');
     if (input.upstreamUrl && !server.upstreamUrl)
       throw new Invalid('This server is hosted by its guard and has no URL of its own.');
     const vault = ctx.vault;
@@ -115,12 +134,16 @@ export async function editServer(ctx: Ctx, input: EditServerInput): Promise<void
       description: input.description ?? server.description,
       upstreamUrl: input.upstreamUrl ?? server.upstreamUrl,
     };
+    const every = input.syncEverySeconds === undefined ? server.syncEverySeconds : input.syncEverySeconds;
     const moved = after.upstreamUrl !== server.upstreamUrl;
     const { count } = await tx.mcpServer.updateMany({
       where: { id: server.id, state: 'active' },
       data: {
         ...after,
         upstreamCredential: credential,
+        ...(every === server.syncEverySeconds
+          ? {}
+          : { syncEverySeconds: every, nextSyncAt: nextSyncAfter(ctx.clock.now(), every) }),
         // What was found at the former address says nothing about this one.
         ...(moved ? { probeOutcome: null, probeDetail: '', probedAt: null, probeSince: null } : {}),
       },
@@ -130,8 +153,13 @@ export async function editServer(ctx: Ctx, input: EditServerInput): Promise<void
       kind: 'server.edit',
       subjectId: server.id,
       serverId: server.id,
-      before: { name: server.name, description: server.description, upstreamUrl: server.upstreamUrl },
-      after,
+      before: {
+        name: server.name,
+        description: server.description,
+        upstreamUrl: server.upstreamUrl,
+        syncEverySeconds: server.syncEverySeconds,
+      },
+      after: { ...after, syncEverySeconds: every },
       data: { credentialChanged: input.upstreamCredential !== undefined },
     });
     await notifyChange(tx, 'servers', server.id);

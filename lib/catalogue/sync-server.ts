@@ -1,5 +1,7 @@
 import { z } from 'zod';
 import { requireRole } from '#lib/access/require.ts';
+import { listAdminIds } from '#lib/access/roles.ts';
+import { notify } from '#lib/audit/notify.ts';
 import { recordEvent } from '#lib/audit/record.ts';
 import type { Ctx } from '#lib/platform/ctx.ts';
 import { notifyChange, type Prisma, type Tx, withTransaction } from '#lib/platform/db.ts';
@@ -7,6 +9,7 @@ import { Conflict, NotFound, Unavailable } from '#lib/platform/errors.ts';
 import { newId } from '#lib/platform/ids.ts';
 import { definitionDigest, proposeClass } from './definition.ts';
 import { type ListedTools, listTools, type Upstream } from './list-tools.ts';
+import { nextSyncAfter } from './sync-schedule.ts';
 
 export const syncServerInput = z.strictObject({ serverId: z.string() });
 
@@ -56,6 +59,8 @@ export async function syncServer(
   return { ...change, total: listed.tools.length, protocolRevision: listed.protocolRevision };
 }
 
+const failuresBeforeNotice = 3;
+
 type ServerRow = {
   id: string;
   resource: string;
@@ -79,7 +84,30 @@ async function upstreamOf(ctx: Ctx, server: ServerRow, needs: SyncNeeds): Promis
 async function recordFailure(ctx: Ctx, serverId: string, error: unknown): Promise<void> {
   const said = error instanceof Error ? error.message : String(error);
   await withTransaction(ctx, async (tx) => {
-    await tx.mcpServer.update({ where: { id: serverId }, data: { lastSyncError: said } });
+    const server = await tx.mcpServer.findUniqueOrThrow({
+      where: { id: serverId },
+      select: { name: true, state: true, syncEverySeconds: true, syncFailures: true },
+    });
+    if (server.state !== 'active') return;
+    const failures = server.syncFailures + 1;
+    await tx.mcpServer.update({
+      where: { id: serverId },
+      data: {
+        lastSyncError: said,
+        syncFailures: failures,
+        nextSyncAt: nextSyncAfter(ctx.clock.now(), server.syncEverySeconds, failures),
+      },
+    });
+    // Once a streak: a server that is away for a minute is no news, one that stays away is.
+    if (ctx.actor.kind === 'system' && failures === failuresBeforeNotice) {
+      await notify(tx, ctx, {
+        personIds: await listAdminIds(tx, ctx),
+        kind: 'server.sync',
+        title: `The tools of ${server.name} cannot be read`,
+        body: `It failed ${failures} times one after the other. The last good list stays. ${said}`,
+        href: `/servers/${serverId}`,
+      });
+    }
     await recordEvent(tx, ctx, {
       kind: 'server.sync',
       subjectId: serverId,
@@ -99,6 +127,10 @@ async function storeListing(
   publish: PublishCatalogueChange,
 ): Promise<CatalogueChange> {
   const now = ctx.clock.now();
+  // Two readings at once are stored one after the other; a server retired meanwhile keeps its last list.
+  const [server] = await tx.$queryRaw<{ state: string; every: number | null }[]>`
+    SELECT state, sync_every_seconds AS every FROM mcp_server WHERE id = ${serverId} FOR UPDATE`;
+  if (server?.state !== 'active') throw new Conflict('This server was retired meanwhile.');
   const known = await tx.tool.findMany({
     where: { serverId },
     include: {
@@ -155,7 +187,13 @@ async function storeListing(
   }
   await tx.mcpServer.update({
     where: { id: serverId },
-    data: { lastSyncedAt: now, lastSyncError: null, protocolRevision: listed.protocolRevision },
+    data: {
+      lastSyncedAt: now,
+      lastSyncError: null,
+      syncFailures: 0,
+      nextSyncAt: nextSyncAfter(now, server.every),
+      protocolRevision: listed.protocolRevision,
+    },
   });
   await recordEvent(tx, ctx, {
     kind: 'server.sync',

@@ -9,7 +9,7 @@ import { DomainError, Unauthenticated } from '#lib/platform/errors.ts';
 import { type GroupCommit, groupCommit } from '#lib/platform/group-commit.ts';
 import { type CompactParts, readCompact, verifiesEd25519 } from '#lib/platform/jws.ts';
 import { noteSeen } from './last-seen.ts';
-import { resourceTokenPrefix } from './resource-tokens.ts';
+import { noteResourceTokenUse, resourceTokenPrefix } from './resource-tokens.ts';
 import { killSigningKey, publishedKeys } from './signing-keys.ts';
 
 /** Who asks: a server by its own token, or a guard that has proved itself, for the servers it was enrolled for. */
@@ -42,6 +42,8 @@ type Question = {
 type Found = {
   n: number;
   caller_known: boolean;
+  /** The caller's own token, when its last use was not noted within a minute. */
+  caller_unseen: string | null;
   known: boolean;
   live: boolean;
   /** Tools of the token that are still defined as approved. */
@@ -76,6 +78,7 @@ export async function introspectToken(
     server_ids: byServer ? null : caller.serverIds,
   });
   if (byServer && !found.caller_known) throw new Unauthenticated('The token of this server is not valid.');
+  if (found.caller_unseen) noteResourceTokenUse(ctx, { id: found.caller_unseen, lastUsedAt: null });
   if (!found.live) {
     if (!found.known) await raiseIfForged(ctx, token);
     return inactive;
@@ -125,7 +128,9 @@ function askerOf(db: Db): GroupCommit<Question, Found> {
 const introspectSql = {
   name: 'credentials.introspect',
   text: `
-SELECT i.n, r.id IS NOT NULL AS caller_known, c.id IS NOT NULL AS known,
+SELECT i.n, r.id IS NOT NULL AS caller_known,
+       CASE WHEN r.last_used_at IS NULL OR r.last_used_at < i.at - interval '1 minute' THEN r.id END AS caller_unseen,
+       c.id IS NOT NULL AS known,
        coalesce(c.server_id = r.server_id OR c.server_id = ANY (i.server_ids), false)
          AND c.ended_at IS NULL AND c.expires_at > i.at AND c.issued_at <= i.at + interval '${clockSkewSeconds} seconds'
          AND a.state = 'active' AND a.epoch = c.epoch AND (a.expires_at IS NULL OR a.expires_at > i.at)

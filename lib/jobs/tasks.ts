@@ -9,6 +9,7 @@ import { deliverDue, deliverMessage } from './deliver-message.ts';
 import { forgetExpired } from './forget-expired.ts';
 import { rotateKeys } from './rotate-keys.ts';
 import type { Services } from './services.ts';
+import { syncServers } from './sync-servers.ts';
 import { verifyHistory } from './verify-history.ts';
 
 /** A background task: runs with the system as actor; throwing makes it run again later, with growing pauses. */
@@ -26,6 +27,7 @@ export const tasks = {
   'forget-expired': forgetExpired,
   'probe-servers': probeServers,
   'rotate-keys': rotateKeys,
+  'sync-servers': syncServers,
   'verify-history': verifyHistory,
 } satisfies Record<string, Task>;
 
@@ -42,6 +44,7 @@ export const schedule: readonly { task: TaskName; match: string; missed?: 'once'
   { task: 'forget-expired', match: '17 * * * *', missed: 'once' },
   { task: 'probe-servers', match: '*/5 * * * *' },
   { task: 'rotate-keys', match: '27 3 * * *', missed: 'once' },
+  { task: 'sync-servers', match: '* * * * *' },
   { task: 'verify-history', match: '37 * * * *' },
 ];
 

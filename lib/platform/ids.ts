@@ -33,6 +33,7 @@ const prefixes = {
   server: 'srv',
   session: 'ses',
   source: 'src',
+  succession: 'suc',
   tool: 'tl',
   toolLine: 'tln',
   toolSet: 'set',

@@ -18,6 +18,8 @@ export type ListRevocationsQuery = z.output<typeof listRevocationsQuery>;
 export type RevocationRow = {
   id: string;
   effect: 'suspend' | 'revoke';
+  /** What was stopped: an agent, or a server that was retired. */
+  targetKind: 'agent' | 'server';
   agent: { id: string; name: string };
   cause: string;
   reason: string;
@@ -30,7 +32,7 @@ export type RevocationRow = {
   slowestMs: number | null;
 };
 
-/** Stops of agents the actor may see, newest first. */
+/** Stops of agents the actor may see, and for all but owners of servers, newest first. `agent` names either. */
 export async function listRevocations(ctx: Ctx, query: ListRevocationsQuery): Promise<Page<RevocationRow>> {
   requirePerson(ctx);
   const db = ctx.db.prisma;
@@ -41,7 +43,7 @@ export async function listRevocations(ctx: Ctx, query: ListRevocationsQuery): Pr
     : null;
   const rows = await db.revocation.findMany({
     where: {
-      targetKind: 'agent',
+      targetKind: own ? 'agent' : { in: ['agent', 'server'] },
       AND: [
         own ? { targetId: { in: own } } : {},
         query.agentId ? { targetId: query.agentId } : {},
@@ -56,8 +58,12 @@ export async function listRevocations(ctx: Ctx, query: ListRevocationsQuery): Pr
     include: { acks: { select: { acknowledgedAt: true } } },
   });
   const page = toPage(rows, query.limit, (row) => [row.id]);
-  const [agents, people] = await Promise.all([
+  const [agents, servers, people] = await Promise.all([
     db.agent.findMany({
+      where: { id: { in: page.items.map((row) => row.targetId) } },
+      select: { id: true, name: true },
+    }),
+    db.mcpServer.findMany({
       where: { id: { in: page.items.map((row) => row.targetId) } },
       select: { id: true, name: true },
     }),
@@ -68,7 +74,7 @@ export async function listRevocations(ctx: Ctx, query: ListRevocationsQuery): Pr
       select: { id: true, displayName: true },
     }),
   ]);
-  const agentName = new Map(agents.map((agent) => [agent.id, agent.name]));
+  const targetName = new Map([...agents, ...servers].map((target) => [target.id, target.name]));
   const personName = new Map(people.map((person) => [person.id, person.displayName]));
   return {
     items: page.items.map((row): RevocationRow => {
@@ -78,7 +84,8 @@ export async function listRevocations(ctx: Ctx, query: ListRevocationsQuery): Pr
       return {
         id: row.id,
         effect: row.effect as RevocationRow['effect'],
-        agent: { id: row.targetId, name: agentName.get(row.targetId) ?? row.targetId },
+        targetKind: row.targetKind === 'server' ? 'server' : 'agent',
+        agent: { id: row.targetId, name: targetName.get(row.targetId) ?? row.targetId },
         cause: row.cause,
         reason: row.reason,
         actorName: (row.actorId && personName.get(row.actorId)) || 'Countersign',

@@ -19,15 +19,17 @@ export async function sweepRevocation(ctx: Ctx, revocationId: string): Promise<v
     const revocation = await tx.revocation.findUnique({ where: { id: revocationId } });
     if (!revocation || revocation.sweptAt) return;
     const now = ctx.clock.now();
-    const late = await tx.$queryRaw<{ id: string; serverId: string }[]>`
+    const late = await tx.$queryRaw<{ id: string; agentId: string; serverId: string }[]>`
       UPDATE credential c SET ended_at = ${now}, end_cause = 'revoked' FROM agent a
-       WHERE a.id = c.agent_id AND a.id = ${revocation.targetId} AND c.epoch < a.epoch AND c.ended_at IS NULL
-       RETURNING c.id, c.server_id AS "serverId"`;
+       WHERE a.id = c.agent_id AND c.ended_at IS NULL
+         AND (a.id = ${revocation.targetId} AND c.epoch < a.epoch
+              OR c.server_id = ${revocation.targetId} AND c.issued_at <= ${now})
+       RETURNING c.id, c.agent_id AS "agentId", c.server_id AS "serverId"`;
     for (const credential of late) {
       await recordEvent(tx, ctx, {
         kind: 'credential.end',
         subjectId: credential.id,
-        agentId: revocation.targetId,
+        agentId: credential.agentId,
         serverId: credential.serverId,
         reason: 'revoked',
         data: { revocationId, foundBySweep: true },
@@ -35,7 +37,10 @@ export async function sweepRevocation(ctx: Ctx, revocationId: string): Promise<v
     }
     if (revocation.effect === 'revoke') {
       await tx.refreshFamily.updateMany({
-        where: { agentId: revocation.targetId, state: { in: ['live', 'frozen'] } },
+        where: {
+          OR: [{ agentId: revocation.targetId }, { serverId: revocation.targetId }],
+          state: { in: ['live', 'frozen'] },
+        },
         data: { state: 'ended', endCause: revocation.cause, endedAt: now },
       });
     }
@@ -71,7 +76,9 @@ export async function closeReceipts(ctx: Ctx, revocationIds: readonly string[]):
       await recordEvent(tx, ctx, {
         kind: 'revocation.close',
         subjectId: id,
-        agentId: revocation.targetId,
+        ...(revocation.targetKind === 'server'
+          ? { serverId: revocation.targetId }
+          : { agentId: revocation.targetId }),
         data: { guards: revocation.acks.length, slowestMs: slowestAckMs(revocation) },
       });
       await notifyChange(tx, 'revocations', id);
@@ -139,6 +146,10 @@ export async function readReceipt(ctx: Ctx, revocationId: string): Promise<Recei
     select: { name: true, ownerId: true },
   });
   if (!(await maySeeOwnedBy(ctx, agent?.ownerId ?? ''))) throw new NotFound();
+  const server =
+    revocation.targetKind === 'server'
+      ? await prisma.mcpServer.findUnique({ where: { id: revocation.targetId }, select: { name: true } })
+      : null;
   const guards = await prisma.guard.findMany({
     where: { id: { in: revocation.acks.map((ack) => ack.guardId) } },
   });
@@ -152,7 +163,7 @@ export async function readReceipt(ctx: Ctx, revocationId: string): Promise<Recei
     target: {
       kind: revocation.targetKind,
       id: revocation.targetId,
-      name: agent?.name ?? revocation.targetId,
+      name: agent?.name ?? server?.name ?? revocation.targetId,
     },
     cause: revocation.cause,
     reason: revocation.reason,

@@ -42,3 +42,21 @@ CREATE TABLE delivery_attempt (
 CREATE INDEX delivery_attempt_message_id_id_idx ON delivery_attempt (message_id, id);
 CREATE INDEX delivery_attempt_at_idx ON delivery_attempt (at);
 CREATE INDEX outbox_message_destination_id_idx ON outbox_message (destination, id);
+
+-- An admin's word that a tool is the same one under another name. It grants nothing: it prefills the change requests of
+-- those who held the old one.
+CREATE TABLE tool_succession (
+  id TEXT PRIMARY KEY,
+  server_id TEXT NOT NULL REFERENCES mcp_server (id) ON UPDATE CASCADE ON DELETE RESTRICT,
+  from_tool_id TEXT NOT NULL REFERENCES tool (id) ON UPDATE CASCADE ON DELETE RESTRICT,
+  to_tool_id TEXT NOT NULL REFERENCES tool (id) ON UPDATE CASCADE ON DELETE RESTRICT,
+  from_digest TEXT NOT NULL,
+  to_digest TEXT NOT NULL,
+  reason TEXT NOT NULL DEFAULT '',
+  decided_by_id TEXT,
+  decided_at TIMESTAMPTZ(3) NOT NULL,
+  ended_at TIMESTAMPTZ(3),
+  CHECK (from_tool_id <> to_tool_id)
+);
+CREATE UNIQUE INDEX tool_succession_living ON tool_succession (from_tool_id) WHERE ended_at IS NULL;
+CREATE INDEX tool_succession_server_id_idx ON tool_succession (server_id);

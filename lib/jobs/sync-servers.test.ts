@@ -1,0 +1,102 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import os from 'node:os';
+import path from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { addServer, addServerInput, editServer } from '#lib/catalogue/servers.ts';
+import { nextSyncAfter } from '#lib/catalogue/sync-schedule.ts';
+import { systemActor } from '#lib/platform/actor.ts';
+import { createLogger } from '#lib/platform/log.ts';
+import { startNotesServer } from '../../examples/notes-server.ts';
+import { personActor, TestClock, testCtx } from '../../tests/ctx.ts';
+import { createTestDatabase, type TestDatabase } from '../../tests/database.ts';
+import { addPerson } from '../../tests/people.ts';
+import { syncServers } from './sync-servers.ts';
+
+let database: TestDatabase;
+const clock = new TestClock();
+const admin = () => testCtx(database.db, personActor('per_admin', ['admin']), { clock });
+const run = () =>
+  syncServers(testCtx(database.db, systemActor('job sync-servers'), { clock }), null, {
+    log: createLogger({ level: 'silent' }),
+  });
+const rowOf = (id: string) => database.db.prisma.mcpServer.findUniqueOrThrow({ where: { id } });
+
+beforeAll(async () => {
+  database = await createTestDatabase();
+});
+afterAll(() => database.drop());
+
+async function add(upstreamUrl: string, port: number) {
+  const { id } = await addServer(
+    admin(),
+    addServerInput.parse({ name: `S${port}`, resource: `http://127.0.0.1:${port}/mcp`, upstreamUrl }),
+  );
+  return id;
+}
+
+describe('the schedule of readings', () => {
+  test('is the installation’s own', async () => {
+    await expect(
+      syncServers(admin(), null, { log: createLogger({ level: 'silent' }) }),
+    ).rejects.toMatchObject({ code: 'forbidden' });
+  });
+
+  test('reads what is due, sets the next time, and leaves what nobody reads by itself', async () => {
+    const folder = await mkdtemp(path.join(os.tmpdir(), 'sync-'));
+    const notes = await startNotesServer({ folder, port: 0 });
+    const serverId = await add(notes.url, 4301);
+    await run();
+    expect(await rowOf(serverId)).toMatchObject({ lastSyncedAt: null, nextSyncAt: null });
+    await editServer(admin(), { serverId, syncEverySeconds: 3_600 });
+    const { nextSyncAt } = await rowOf(serverId);
+    expect(nextSyncAt?.getTime()).toBeGreaterThan(clock.now().getTime() + 3_000_000);
+    clock.advanceSeconds(4_000);
+    await run();
+    expect(await rowOf(serverId)).toMatchObject({ lastSyncedAt: clock.now(), syncFailures: 0 });
+    const events = await database.db.prisma.auditEvent.findMany({
+      where: { subjectId: serverId, kind: { in: ['server.edit', 'server.sync'] } },
+      orderBy: { arrival: 'asc' },
+    });
+    expect(events).toMatchObject([
+      { actorId: 'per_admin', before: { syncEverySeconds: 86_400 }, after: { syncEverySeconds: 3_600 } },
+      { actorKind: 'system' },
+    ]);
+    await editServer(admin(), { serverId, syncEverySeconds: null });
+    expect((await rowOf(serverId)).nextSyncAt).toBeNull();
+    await notes.close();
+    await rm(folder, { recursive: true, force: true });
+  });
+
+  test('tries a failing server again with growing pauses and tells the admins once a streak', async () => {
+    const adam = await addPerson(database.db, 'adam', ['admin']);
+    const serverId = await add('http://127.0.0.1:9/mcp', 4302);
+    await editServer(admin(), { serverId, syncEverySeconds: 3_600 });
+    clock.advanceSeconds(4_000);
+    const pauses: number[] = [];
+    for (let attempt = 1; attempt <= 5; attempt += 1) {
+      await run();
+      const row = await rowOf(serverId);
+      expect(row.syncFailures).toBe(attempt);
+      expect(row.lastSyncError).toMatch(/did not list its tools/);
+      const pause = ((row.nextSyncAt?.getTime() ?? 0) - clock.now().getTime()) / 1000;
+      pauses.push(pause);
+      clock.advanceSeconds(pause + 1);
+    }
+    expect(pauses[0]).toBeLessThan(1_000);
+    expect(pauses[1]).toBeGreaterThan(1_500);
+    expect(Math.max(...pauses)).toBeLessThanOrEqual(3_960);
+    const told = await database.db.prisma.notification.findMany({ where: { personId: adam.personId } });
+    expect(told).toHaveLength(1);
+  });
+});
+
+test('the next reading lies within a tenth of its interval, however often it failed', () => {
+  for (let failures = 0; failures < 60; failures += 1) {
+    const now = clock.now();
+    const next = nextSyncAfter(now, 86_400, failures);
+    const pause = ((next?.getTime() ?? 0) - now.getTime()) / 1000;
+    expect(pause).toBeGreaterThanOrEqual(Math.min(86_400, 900) * 0.9);
+    expect(pause).toBeLessThanOrEqual(86_400 * 1.1);
+  }
+  expect(nextSyncAfter(clock.now(), null, 3)).toBeNull();
+});

@@ -1,0 +1,237 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { addServer, addServerInput } from '#lib/catalogue/servers.ts';
+import { introspectToken } from '#lib/credentials/introspect-token.ts';
+import { mint } from '#lib/credentials/mint.ts';
+import { createResourceToken } from '#lib/credentials/resource-tokens.ts';
+import { ensureSigningKeys } from '#lib/credentials/signing-keys.ts';
+import { judgeStanding, readStanding } from '#lib/credentials/standing.ts';
+import { anonymous, systemActor } from '#lib/platform/actor.ts';
+import { randomToken } from '#lib/platform/crypto.ts';
+import { newId } from '#lib/platform/ids.ts';
+import { type ApprovedAgent, createApprovedAgent } from '../../tests/credentials-world.ts';
+import { personActor } from '../../tests/ctx.ts';
+import { createTestDatabase, type TestDatabase } from '../../tests/database.ts';
+import { buildRequestsWorld, fileRequest, type RequestsWorld } from '../../tests/requests-world.ts';
+import { listRevocations } from './list-revocations.ts';
+import { readReceipt, sweepRevocation } from './receipt.ts';
+import { readServerReach, retireServer } from './retire-server.ts';
+
+let database: TestDatabase;
+let world: RequestsWorld;
+let agent: ApprovedAgent;
+let guardId: string;
+const system = () => world.as(systemActor('test'));
+const admin = () => world.as(world.adam);
+const prisma = () => database.db.prisma;
+const retire = (ctx = admin()) =>
+  retireServer(ctx, { serverId: agent.serverId, reason: 'Replaced by another' });
+
+/** What the token endpoint mints by, read while the server is in service. */
+async function mintOrder() {
+  const standing = await readStanding(system(), agent.clientId, agent.instanceId);
+  const verdict = standing ? judgeStanding(standing, world.clock.now()) : null;
+  const binding = standing?.bindings[0];
+  if (!standing || verdict?.kind !== 'live' || !binding) throw new TypeError('not live');
+  return () => ({
+    standing: { ...standing, agent: verdict.agent, instance: verdict.instance },
+    binding,
+    tools: binding.tools.map((tool) => tool.name),
+    subject: agent.clientId,
+    familyId: null,
+    grantKind: 'client_credentials' as const,
+    spend: {
+      kind: 'assertion' as const,
+      key: randomToken(),
+      expiresAt: new Date(world.clock.now().getTime() + 60_000),
+    },
+  });
+}
+
+beforeAll(async () => {
+  database = await createTestDatabase({ prisma: 8, hot: 4, emergency: 4 });
+  world = await buildRequestsWorld(database.db);
+  await ensureSigningKeys(system());
+});
+afterAll(() => database.drop());
+beforeEach(async () => {
+  agent = await createApprovedAgent(system(), { authMethod: 'client_secret_basic' });
+  guardId = newId('guard');
+  await prisma().guard.create({
+    data: {
+      id: guardId,
+      name: guardId,
+      signingKey: {},
+      encryptionKey: {},
+      thumbprint: guardId,
+      serverIds: [agent.serverId],
+      version: '0.1.0',
+      enrolledAt: world.clock.now(),
+    },
+  });
+});
+
+describe('retireServer', () => {
+  test.each([
+    ['an owner', 'olive', 'forbidden'],
+    ['an approver', 'ava', 'forbidden'],
+    ['an auditor', 'audrey', 'forbidden'],
+  ] as const)('is not %s’s to do, nor to measure', async (_who, name, code) => {
+    await expect(retire(world.as(world[name]))).rejects.toMatchObject({ code });
+    await expect(readServerReach(world.as(world[name]), agent.serverId)).rejects.toMatchObject({ code });
+    expect((await prisma().mcpServer.findUniqueOrThrow({ where: { id: agent.serverId } })).state).toBe(
+      'active',
+    );
+  });
+
+  test('nobody unknown retires one, and an unknown one is not found', async () => {
+    await expect(retire(world.as(anonymous))).rejects.toMatchObject({ code: 'unauthenticated' });
+    await expect(retireServer(admin(), { serverId: 'srv_none', reason: 'x' })).rejects.toMatchObject({
+      code: 'not_found',
+    });
+    await expect(readServerReach(admin(), 'srv_none')).rejects.toMatchObject({ code: 'not_found' });
+  });
+
+  test('a retired one is not retired again, and two at once retire it once', async () => {
+    const both = await Promise.allSettled([retire(), retire()]);
+    expect(both.map((each) => each.status).sort()).toEqual(['fulfilled', 'rejected']);
+    expect(both.find((each) => each.status === 'rejected')).toMatchObject({ reason: { code: 'conflict' } });
+    await expect(retire()).rejects.toMatchObject({ code: 'conflict' });
+    expect(
+      await prisma().auditEvent.count({ where: { kind: 'server.retire', subjectId: agent.serverId } }),
+    ).toBe(1);
+  });
+
+  test('ends what was granted there and nothing elsewhere; each end follows from the retirement', async () => {
+    const elsewhere = await createApprovedAgent(system());
+    const { id: tokenId } = await createResourceToken(admin(), {
+      serverId: agent.serverId,
+      name: 'gateway',
+      lifetimeDays: 30,
+    });
+    const reach = await readServerReach(admin(), agent.serverId);
+    expect(reach).toMatchObject({
+      agents: [{ id: agent.agentId, tools: 2, losesEverything: true }],
+      resourceTokens: 1,
+      guards: [{ id: guardId, reachable: false }],
+    });
+    const { revocationId } = await retire();
+    const binding = await prisma().toolBinding.findUniqueOrThrow({ where: { id: agent.bindingId } });
+    expect(binding).toMatchObject({ endCause: 'server retired', endedAt: world.clock.now() });
+    expect(
+      (await prisma().toolBinding.findUniqueOrThrow({ where: { id: elsewhere.bindingId } })).endedAt,
+    ).toBeNull();
+    expect((await prisma().resourceToken.findUniqueOrThrow({ where: { id: tokenId } })).endedAt).toEqual(
+      world.clock.now(),
+    );
+    expect((await prisma().agent.findUniqueOrThrow({ where: { id: agent.agentId } })).state).toBe('active');
+    const [retired] = await prisma().auditEvent.findMany({
+      where: { kind: 'server.retire', subjectId: agent.serverId },
+    });
+    expect(retired).toMatchObject({ actorId: world.adam.personId, reason: 'Replaced by another' });
+    const ends = await prisma().auditEvent.findMany({
+      where: { kind: { in: ['binding.end', 'resource_token.end'] }, serverId: agent.serverId },
+    });
+    expect(ends.map((event) => [event.kind, event.parentIds])).toEqual(
+      expect.arrayContaining([
+        ['binding.end', [retired?.id]],
+        ['resource_token.end', [retired?.id]],
+      ]),
+    );
+    expect(await readReceipt(admin(), revocationId)).toMatchObject({
+      target: { kind: 'server', id: agent.serverId },
+      cascade: { bindings: 1, resourceTokens: 1 },
+      guards: [{ guardId }],
+    });
+    const listed = await listRevocations(admin(), { limit: 10 } as never);
+    expect(listed.items[0]).toMatchObject({ id: revocationId, targetKind: 'server' });
+    const owners = await listRevocations(world.as(world.olive), { limit: 50 } as never);
+    expect(owners.items.filter((row) => row.targetKind === 'server')).toEqual([]);
+    await expect(readReceipt(world.as(world.olive), revocationId)).rejects.toMatchObject({
+      code: 'not_found',
+    });
+  });
+
+  test('its guards are told in order, last with the receipt’s number', async () => {
+    const { revocationId } = await retire();
+    const entries = await prisma().feedEntry.findMany({
+      where: { serverId: agent.serverId },
+      orderBy: { sequence: 'asc' },
+    });
+    expect(entries.slice(-2)).toMatchObject([
+      { kind: 'binding.ended', subject: agent.bindingId },
+      { kind: 'server.changed', revocationId, value: { tools: [] } },
+    ]);
+  });
+
+  test('the second look ends a token minted in the same instant', async () => {
+    const { revocationId } = await retire();
+    const id = newId('credential');
+    await prisma().credential.create({
+      data: {
+        id,
+        kind: 'access token',
+        agentId: agent.agentId,
+        instanceId: agent.instanceId,
+        clientId: agent.clientId,
+        serverId: agent.serverId,
+        bindingId: agent.bindingId,
+        bindingVersion: 1,
+        epoch: 1,
+        grantKind: 'client_credentials',
+        tokenDigest: id,
+        audience: agent.resource,
+        tools: agent.tools,
+        kid: 'k',
+        issuedAt: world.clock.now(),
+        expiresAt: new Date(world.clock.now().getTime() + 300_000),
+      },
+    });
+    await sweepRevocation(system(), revocationId);
+    expect((await prisma().credential.findUniqueOrThrow({ where: { id } })).endCause).toBe('revoked');
+  });
+
+  test('a token issued before is dead, and one whose minting was under way is not issued', async () => {
+    const order = await mintOrder();
+    const minted = await mint(system(), order());
+    if (typeof minted === 'string') throw new TypeError(minted);
+    const { token: resourceToken } = await createResourceToken(admin(), {
+      serverId: agent.serverId,
+      name: 'gateway',
+      lifetimeDays: 30,
+    });
+    const asked = { kind: 'server', token: resourceToken } as const;
+    expect(await introspectToken(system(), asked, minted.token)).toMatchObject({ active: true });
+    const underWay = order();
+    await retire();
+    expect(await mint(system(), underWay)).toBe('refused');
+    expect(
+      await introspectToken(system(), { kind: 'guard', guardId, serverIds: [agent.serverId] }, minted.token),
+    ).toEqual({ active: false });
+    await expect(introspectToken(system(), asked, minted.token)).rejects.toMatchObject({
+      code: 'unauthenticated',
+    });
+  });
+
+  test('its owners are told, once each', async () => {
+    await retire();
+    const told = await prisma().notification.findMany({ where: { personId: agent.ownerId } });
+    expect(told).toMatchObject([{ kind: 'server.retire', body: expect.stringContaining('revoke it') }]);
+  });
+
+  test('its public URL is not given to another', async () => {
+    await retire();
+    await expect(
+      addServer(admin(), addServerInput.parse({ name: 'Again', resource: agent.resource })),
+    ).rejects.toMatchObject({ code: 'conflict', message: expect.stringContaining('retired server') });
+  });
+
+  test('a request that asks for its tools is counted before, and cannot be approved after', async () => {
+    await fileRequest(world);
+    expect((await readServerReach(admin(), world.serverId)).openRequests).toBe(1);
+  });
+});
+
+test('a person with another role beside admin may retire one', async () => {
+  const both = personActor(world.adam.personId, ['owner', 'admin']);
+  await expect(retire(world.as(both))).resolves.toMatchObject({ revocationId: expect.any(String) });
+});
