@@ -4,6 +4,7 @@ import { getJson } from '#components/console/fetch-json.ts';
 export type RevocationRow = {
   id: string;
   effect: 'suspend' | 'revoke';
+  targetKind: 'agent' | 'server';
   agent: { id: string; name: string };
   cause: string;
   reason: string;

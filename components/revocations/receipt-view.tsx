@@ -17,13 +17,18 @@ import { Spinner } from '#components/ui/spinner.tsx';
 import { formatLatency } from './latency.ts';
 import { type GuardAnswer, type ReceiptFacts, receiptQuery } from './receipt.ts';
 
-type Reached = { servers?: { serverId: string; name: string; tools: string[] }[] };
+type Reached = {
+  agents?: { id: string; name: string; tools: number }[];
+  servers?: { serverId: string; name: string; tools: string[] }[];
+};
 
 /** What one stop did, guard by guard, while it happens and for ever after. */
 export function ReceiptView({ initial, reached }: { initial: ReceiptFacts; reached: Reached }) {
   useLive(['revocations'], { id: initial.id });
   const { data: receipt, isError } = useQuery(receiptQuery(initial));
-  const verb = receipt.effect === 'suspend' ? 'suspended' : 'revoked';
+  const ofServer = receipt.target.kind === 'server';
+  const verb = ofServer ? 'retired' : receipt.effect === 'suspend' ? 'suspended' : 'revoked';
+  const targetHref = `${ofServer ? '/servers' : '/agents'}/${receipt.target.id}`;
   return (
     <div className="grid gap-4">
       <PageHeader
@@ -34,7 +39,7 @@ export function ReceiptView({ initial, reached }: { initial: ReceiptFacts; reach
         }
         crumbs={[
           { label: 'Revocations', href: '/revocations' },
-          { label: receipt.target.name, href: `/agents/${receipt.target.id}` },
+          { label: receipt.target.name, href: targetHref },
         ]}
         state={<ReceiptMark receipt={receipt} />}
         meta={
@@ -45,7 +50,7 @@ export function ReceiptView({ initial, reached }: { initial: ReceiptFacts; reach
             <CopyableId id={receipt.id} label="receipt id" />
           </>
         }
-        actions={<LinkButton href={`/agents/${receipt.target.id}`}>Open agent</LinkButton>}
+        actions={<LinkButton href={targetHref}>Open {ofServer ? 'server' : 'agent'}</LinkButton>}
       />
       {isError && (
         <Callout tone="warning" title="This receipt may be out of date">
@@ -80,7 +85,9 @@ export function ReceiptView({ initial, reached }: { initial: ReceiptFacts; reach
                   <span className="text-fg-3">No reason was given.</span>
                 )}
               </div>
-              <TextLink href={`/audit?agent=${receipt.target.id}`}>Events of this agent</TextLink>
+              <TextLink href={`/audit?${ofServer ? 'server' : 'agent'}=${receipt.target.id}`}>
+                Events of this {ofServer ? 'server' : 'agent'}
+              </TextLink>
             </div>
           </Card>
         </div>
@@ -110,6 +117,22 @@ export function ReceiptView({ initial, reached }: { initial: ReceiptFacts; reach
               ]}
             />
           </Card>
+          {(reached.agents?.length ?? 0) > 0 && (
+            <Card title="Agents that held its tools">
+              <ul className="grid gap-2 text-sm">
+                {reached.agents?.map((agent) => (
+                  <li key={agent.id} className="flex flex-wrap items-baseline gap-x-2">
+                    <TextLink href={`/agents/${agent.id}`}>
+                      <UntrustedText text={agent.name} />
+                    </TextLink>
+                    <span className="text-fg-3 text-xs">
+                      lost {agent.tools} {agent.tools === 1 ? 'tool' : 'tools'}
+                    </span>
+                  </li>
+                ))}
+              </ul>
+            </Card>
+          )}
           {(reached.servers?.length ?? 0) > 0 && (
             <Card title="Tools it held">
               <ul className="grid gap-2 text-sm">
@@ -262,7 +285,7 @@ function GuardStatus({ guard }: { guard: GuardAnswer }) {
   }
 }
 
-function cascadeItems({ cascade, effect }: ReceiptFacts) {
+function cascadeItems({ cascade, effect, target }: ReceiptFacts) {
   const count = (value: number, one: string, many: string) =>
     `${value.toLocaleString('en')} ${value === 1 ? one : many}`;
   return [
@@ -277,12 +300,16 @@ function cascadeItems({ cascade, effect }: ReceiptFacts) {
           ? 'They work again after a reinstatement, without anybody signing in.'
           : undefined,
     },
-    { term: 'Clients', value: count(cascade.instances, 'stopped', 'stopped') },
+    ...(target.kind === 'server'
+      ? [{ term: 'Resource tokens', value: count(cascade.resourceTokens ?? 0, 'ended', 'ended') }]
+      : [{ term: 'Clients', value: count(cascade.instances, 'stopped', 'stopped') }]),
     { term: 'Waiting browsers', value: count(cascade.waitingBrowsers, 'sent away', 'sent away') },
     ...(effect === 'revoke'
       ? [
           { term: 'Tool bindings', value: count(cascade.bindings, 'ended', 'ended') },
-          { term: 'Open requests', value: count(cascade.requests, 'closed', 'closed') },
+          ...(target.kind === 'server'
+            ? []
+            : [{ term: 'Open requests', value: count(cascade.requests, 'closed', 'closed') }]),
         ]
       : []),
   ];

@@ -33,6 +33,7 @@ export type ReceiptFacts = {
     waitingBrowsers: number;
     bindings: number;
     requests: number;
+    resourceTokens?: number;
   };
   guards: GuardAnswer[];
 };

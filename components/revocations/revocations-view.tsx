@@ -24,11 +24,16 @@ import {
 } from './queries.ts';
 
 const columns: DataColumn<RevocationRow>[] = [
-  { id: 'agent', header: 'Agent', cell: (row) => <UntrustedText text={row.agent.name} /> },
+  { id: 'agent', header: 'Stopped', cell: (row) => <UntrustedText text={row.agent.name} /> },
   {
     id: 'effect',
     header: 'Effect',
-    cell: (row) => <StatePill state={row.effect === 'suspend' ? 'suspended' : 'revoked'} plain />,
+    cell: (row) =>
+      row.targetKind === 'server' ? (
+        <StatePill state="retired" plain />
+      ) : (
+        <StatePill state={row.effect === 'suspend' ? 'suspended' : 'revoked'} plain />
+      ),
     width: '8rem',
   },
   { id: 'cause', header: 'Cause', cell: (row) => row.cause, width: '9rem' },

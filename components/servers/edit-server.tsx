@@ -10,8 +10,10 @@ import { Checkbox } from '#components/ui/checkbox.tsx';
 import { Dialog, DialogClose } from '#components/ui/dialog.tsx';
 import { Field } from '#components/ui/field.tsx';
 import { Input } from '#components/ui/input.tsx';
+import { Select } from '#components/ui/select.tsx';
 import { notify } from '#components/ui/toast.tsx';
 import type { CatalogueServer } from '#lib/catalogue/read-catalogue.ts';
+import { syncIntervals } from '#lib/catalogue/sync-intervals.ts';
 
 export type EditServerInput = {
   serverId: string;
@@ -19,13 +21,25 @@ export type EditServerInput = {
   description?: string;
   upstreamUrl?: string;
   upstreamCredential?: string;
+  syncEverySeconds?: SyncInterval | null;
 };
+
+type SyncInterval = (typeof syncIntervals)[number];
+
+const intervalWords: Record<string, string> = {
+  '3600': 'Every hour',
+  '21600': 'Every six hours',
+  '86400': 'Every day',
+  '604800': 'Every week',
+};
+const byHand = 'never';
 
 const labels = {
   name: 'Name',
   description: 'What it is for',
   upstreamUrl: 'Server URL',
   upstreamCredential: 'New credential',
+  syncEverySeconds: 'Read its tools',
 };
 
 /** Changes what may change of a server; its public URL may not. */
@@ -38,6 +52,7 @@ export function EditServer({
 }) {
   const [open, setOpen] = useState(false);
   const [removes, setRemoves] = useState(false);
+  const [every, setEvery] = useState(String(server.syncEverySeconds ?? byHand));
   const formId = useId();
   const { run, pending, problem, clear } = useAction(edit);
   function submit(event: FormEvent<HTMLFormElement>) {
@@ -50,6 +65,7 @@ export function EditServer({
         serverId: server.id,
         name: text('name'),
         description: text('description'),
+        syncEverySeconds: every === byHand ? null : (Number(every) as SyncInterval),
         ...(server.upstreamUrl ? { upstreamUrl: text('upstreamUrl') } : {}),
         ...(removes ? { upstreamCredential: '' } : credential ? { upstreamCredential: credential } : {}),
       },
@@ -65,6 +81,7 @@ export function EditServer({
       onOpenChange={(next) => {
         clear();
         setRemoves(false);
+        setEvery(String(server.syncEverySeconds ?? byHand));
         setOpen(next);
       }}
       trigger={<Button icon={<Pencil aria-hidden />}>Edit</Button>}
@@ -93,6 +110,24 @@ export function EditServer({
           error={issueFor(problem, 'description')}
         >
           <Input name="description" defaultValue={server.description} maxLength={500} autoComplete="off" />
+        </Field>
+        <Field
+          name="syncEverySeconds"
+          label={labels.syncEverySeconds}
+          error={issueFor(problem, 'syncEverySeconds')}
+          hint="Give or take a tenth, so that servers are not all read at once. A changed tool is withheld as soon as it is seen."
+        >
+          <Select
+            value={every}
+            onValueChange={setEvery}
+            options={[
+              ...syncIntervals.map((seconds) => ({
+                value: String(seconds),
+                label: intervalWords[seconds] ?? `Every ${seconds} s`,
+              })),
+              { value: byHand, label: 'Only when somebody asks' },
+            ]}
+          />
         </Field>
         {server.upstreamUrl && (
           <>

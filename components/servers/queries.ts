@@ -12,3 +12,25 @@ export function serversQuery(initialData: ServerRow[]) {
     initialData,
   });
 }
+
+/** What `/api/v1/servers/{id}/reach` counts. */
+export type ServerReach = {
+  agents: { id: string; name: string; tools: number; losesEverything: boolean }[];
+  liveTokens: number;
+  refreshFamilies: number;
+  resourceTokens: number;
+  waitingBrowsers: number;
+  openRequests: number;
+  guards: { id: string; name: string; reachable: boolean }[];
+};
+
+/** Counted anew each time somebody asks. */
+export function serverReachQuery(serverId: string) {
+  return queryOptions({
+    queryKey: ['servers', 'reach', serverId],
+    queryFn: ({ signal }) =>
+      getJson<ServerReach>(`/api/v1/servers/${encodeURIComponent(serverId)}/reach`, signal),
+    staleTime: 0,
+    gcTime: 0,
+  });
+}

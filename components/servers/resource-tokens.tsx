@@ -1,6 +1,6 @@
 'use client';
 
-import { type FormEvent, useState } from 'react';
+import { type FormEvent, type ReactNode, useState } from 'react';
 import type { Action } from '#components/console/action.ts';
 import { ActionProblemNote, issueFor } from '#components/console/action-problem.tsx';
 import { ConfirmAction } from '#components/console/confirm-action.tsx';
@@ -22,6 +22,7 @@ type Created = { id: string; token: string; expiresAt: Date };
 export type ResourceTokenActions = {
   create: Action<{ serverId: string; name: string; lifetimeDays?: number }, Created>;
   end: Action<{ id: string }, void>;
+  rotate: Action<{ id: string; overlapSeconds?: number }, Created & { formerEndsAt: Date }>;
 };
 
 /** The tokens with which a server that has no guard asks about the tokens presented to it. */
@@ -63,7 +64,8 @@ export function ResourceTokens({
               token={token}
               nowMs={nowMs}
               server={server.name}
-              end={mayAdmin ? actions.end : null}
+              introspectUrl={introspectUrl}
+              actions={mayAdmin ? actions : null}
             />
           ))}
         </ul>
@@ -76,12 +78,14 @@ function TokenLine({
   token,
   nowMs,
   server,
-  end,
+  introspectUrl,
+  actions,
 }: {
   token: ResourceTokenFacts;
   nowMs: number;
   server: string;
-  end: ResourceTokenActions['end'] | null;
+  introspectUrl: string;
+  actions: ResourceTokenActions | null;
 }) {
   const state = token.endedAt ? 'ended' : token.expiresAt.getTime() <= nowMs ? 'expired' : 'live';
   return (
@@ -91,12 +95,32 @@ function TokenLine({
           <UntrustedText text={token.name} />
         </span>
         <span className="text-fg-3 text-xs">
-          made <RelativeTime at={token.createdAt} /> · {state === 'live' ? 'ends' : 'ended'}{' '}
+          made <RelativeTime at={token.createdAt} />
+          {token.createdBy && ` by ${token.createdBy}`} · {state === 'live' ? 'ends' : 'ended'}{' '}
           <RelativeTime at={token.endedAt ?? token.expiresAt} />
+        </span>
+        <span className="text-fg-3 text-xs">
+          {token.lastUsedAt ? (
+            <>
+              last asked <RelativeTime at={token.lastUsedAt} />
+            </>
+          ) : (
+            'never asked'
+          )}
+          {token.successorId && state === 'live' && (
+            <span className="text-warning"> · has a successor, so end it once it no longer asks</span>
+          )}
         </span>
       </div>
       <StatePill state={state} plain />
-      {state === 'live' && end && <EndToken token={token} server={server} end={end} />}
+      {state === 'live' && actions && (
+        <span className="flex flex-wrap gap-2">
+          {!token.successorId && (
+            <RotateToken token={token} introspectUrl={introspectUrl} rotate={actions.rotate} />
+          )}
+          <EndToken token={token} server={server} end={actions.end} />
+        </span>
+      )}
     </li>
   );
 }
@@ -123,6 +147,104 @@ function EndToken({
       action={end}
       input={() => ({ id: token.id })}
     />
+  );
+}
+
+const overlaps = [
+  { value: '0', label: 'At once' },
+  { value: '3600', label: 'In an hour' },
+  { value: '86400', label: 'In a day' },
+  { value: '604800', label: 'In a week' },
+];
+
+function RotateToken({
+  token,
+  introspectUrl,
+  rotate,
+}: {
+  token: ResourceTokenFacts;
+  introspectUrl: string;
+  rotate: ResourceTokenActions['rotate'];
+}) {
+  const [open, setOpen] = useState(false);
+  const [overlap, setOverlap] = useState('86400');
+  const [created, setCreated] = useState<(Created & { formerEndsAt: Date }) | null>(null);
+  const { run, pending, problem, clear } = useAction(rotate);
+  return (
+    <Dialog
+      open={open}
+      onOpenChange={(next) => {
+        setOpen(next);
+        if (!next) {
+          setCreated(null);
+          clear();
+        }
+      }}
+      trigger={
+        <Button size="sm" aria-label={`Rotate… the token ${token.name}`}>
+          Rotate…
+        </Button>
+      }
+      title={created ? 'The new resource token' : `Rotate the token ${token.name}`}
+      description={
+        created ? undefined : 'A successor is made and shown once. Both work until the old one ends.'
+      }
+      footer={
+        created ? (
+          <Button onClick={() => setOpen(false)}>I have stored it</Button>
+        ) : (
+          <>
+            <Button onClick={() => setOpen(false)}>Cancel</Button>
+            <Button
+              variant="primary"
+              pending={pending}
+              onClick={() => run({ id: token.id, overlapSeconds: Number(overlap) }, setCreated)}
+            >
+              Make successor
+            </Button>
+          </>
+        )
+      }
+    >
+      {created ? (
+        <ShownOnce created={created} introspectUrl={introspectUrl}>
+          The old one ends <ExactTime at={created.formerEndsAt} />.
+        </ShownOnce>
+      ) : (
+        <div className="grid gap-4">
+          <ActionProblemNote problem={problem} />
+          <Field name="overlapSeconds" label="The old one ends" error={issueFor(problem, 'overlapSeconds')}>
+            <Select value={overlap} onValueChange={setOverlap} options={overlaps} />
+          </Field>
+        </div>
+      )}
+    </Dialog>
+  );
+}
+
+function ShownOnce({
+  created,
+  introspectUrl,
+  children,
+}: {
+  created: Created;
+  introspectUrl: string;
+  children?: ReactNode;
+}) {
+  return (
+    <div className="grid gap-3 text-sm">
+      <Callout tone="warning" title="Store it now">
+        Only a digest is kept, so nobody can show it again. It ends <ExactTime at={created.expiresAt} />.{' '}
+        {children}
+      </Callout>
+      <CodeBlock code={created.token} label="Resource token" wrap />
+      <CodeBlock
+        code={`curl -H "Authorization: Bearer $RESOURCE_TOKEN" \\\n  --data-urlencode "token=$PRESENTED_TOKEN" ${introspectUrl}`}
+        label="Example question"
+        caption="Ask about a token (RFC 7662)"
+        wrap
+      />
+    </div>
   );
 }
 
@@ -175,18 +297,7 @@ function NewToken({
       }
     >
       {created ? (
-        <div className="grid gap-3 text-sm">
-          <Callout tone="warning" title="Store it now">
-            Only a digest is kept, so nobody can show it again. It ends <ExactTime at={created.expiresAt} />.
-          </Callout>
-          <CodeBlock code={created.token} label="Resource token" wrap />
-          <CodeBlock
-            code={`curl -H "Authorization: Bearer $RESOURCE_TOKEN" \\\n  --data-urlencode "token=$PRESENTED_TOKEN" ${introspectUrl}`}
-            label="Example question"
-            caption="Ask about a token (RFC 7662)"
-            wrap
-          />
-        </div>
+        <ShownOnce created={created} introspectUrl={introspectUrl} />
       ) : (
         <form id="new-resource-token" onSubmit={submit} className="grid gap-4" noValidate>
           <ActionProblemNote problem={problem} labels={{ name: 'What will use it' }} />

@@ -6,6 +6,7 @@ import { useState } from 'react';
 import type { Action } from '#components/console/action.ts';
 import { useNowEvery } from '#components/console/clock.ts';
 import { CopyableId } from '#components/console/copyable-id.tsx';
+import { formatDuration } from '#components/console/duration.ts';
 import { LiveRefresh } from '#components/console/live-refresh.tsx';
 import { PageHeader } from '#components/console/page-header.tsx';
 import { RelativeTime } from '#components/console/relative-time.tsx';
@@ -21,11 +22,14 @@ import { Card } from '#components/ui/card.tsx';
 import { DescriptionList } from '#components/ui/description-list.tsx';
 import { LinkButton, TextLink } from '#components/ui/link-button.tsx';
 import type { CatalogueServer, CatalogueTool, ToolHistoryEntry } from '#lib/catalogue/read-catalogue.ts';
+import type { Succession } from '#lib/catalogue/rename-tool.ts';
 import type { ResourceTokenFacts } from '#lib/credentials/resource-tokens.ts';
 import { ConfirmTools } from './confirm-tools.tsx';
 import { EditServer, type EditServerInput } from './edit-server.tsx';
 import { ProbeLine } from './probe-mark.tsx';
+import { GoneTools, type RenameAction } from './rename-tool.tsx';
 import { type ResourceTokenActions, ResourceTokens } from './resource-tokens.tsx';
+import { type RetireAction, RetireServer } from './retire-server.tsx';
 import { toServerRow } from './server-row.ts';
 import { StandingMark } from './standing-mark.tsx';
 import { SyncReport, type SyncResult } from './sync-report.tsx';
@@ -33,10 +37,27 @@ import { ToolDrawer } from './tool-drawer.tsx';
 import { ToolsTable } from './tools-table.tsx';
 import type { ClassifyLine, UseFacts } from './types.ts';
 
+/** `every day`, or that nobody reads it by itself. */
+function scheduleWord(everySeconds: number | null): string {
+  switch (everySeconds) {
+    case null:
+      return 'only when somebody asks';
+    case 3_600:
+      return 'every hour';
+    case 86_400:
+      return 'every day';
+    case 604_800:
+      return 'every week';
+    default:
+      return `every ${formatDuration(everySeconds)}`;
+  }
+}
+
 /** One MCP server: what its tools are, who confirmed them, and who uses them. */
 export function ServerView({
   server,
   use,
+  successions,
   history,
   mayAdmin,
   hasUpstream,
@@ -48,6 +69,8 @@ export function ServerView({
 }: {
   server: CatalogueServer;
   use: UseFacts;
+  /** What admins said about tools that go on under another name. */
+  successions: Succession[];
   history: { tool: CatalogueTool; entries: ToolHistoryEntry[] } | null;
   mayAdmin: boolean;
   /** It has an address of its own, whether or not this person may read it. */
@@ -62,6 +85,8 @@ export function ServerView({
     classify: Action<{ serverId: string; tools: ClassifyLine[] }, void>;
     edit: Action<EditServerInput, void>;
     probe: ProbeAction;
+    rename: RenameAction;
+    retire: RetireAction;
     resourceTokens: ResourceTokenActions;
   };
 }) {
@@ -96,6 +121,7 @@ export function ServerView({
         actions={
           mayAdmin && server.state === 'active' ? (
             <>
+              <RetireServer server={server} retire={actions.retire} />
               <EditServer server={server} edit={actions.edit} />
               <Button
                 variant={offered.length === 0 ? 'primary' : 'secondary'}
@@ -109,6 +135,11 @@ export function ServerView({
           ) : undefined
         }
       />
+      {server.state !== 'active' && (
+        <Callout tone="info" title="This server is retired">
+          Nothing is issued for it and no call to it passes. It stays here as history.
+        </Callout>
+      )}
       {sync.problem && (
         <Callout tone="danger" announce title="The tools could not be read">
           <span className="break-words">{sync.problem.detail}</span>
@@ -154,7 +185,7 @@ export function ServerView({
           guard reach it.
         </Callout>
       )}
-      {mayAdmin && unconfirmed.length > 0 && (
+      {mayAdmin && server.state === 'active' && unconfirmed.length > 0 && (
         <Callout
           tone="info"
           title={`${unconfirmed.length} ${unconfirmed.length === 1 ? 'tool waits' : 'tools wait'} for a person to confirm what ${unconfirmed.length === 1 ? 'it does' : 'they do'}`}
@@ -202,6 +233,11 @@ export function ServerView({
           />
         )}
       </Card>
+      <GoneTools
+        tools={server.tools}
+        successions={successions}
+        rename={mayAdmin && server.state === 'active' ? actions.rename : null}
+      />
       <div className="grid items-start gap-4 lg:grid-cols-[minmax(0,3fr)_minmax(0,2fr)]">
         <div className="grid gap-4">
           <Card flush title="Used by" description="Agents that hold tools of this server now">
@@ -263,6 +299,28 @@ export function ServerView({
                   term: 'Protocol',
                   value: server.protocolRevision ? `MCP ${server.protocolRevision}` : null,
                 },
+                server.state === 'active' && {
+                  term: 'Read',
+                  value: scheduleWord(server.syncEverySeconds),
+                  hint:
+                    server.syncFailures > 0 ? (
+                      <span className="text-danger">
+                        failed {server.syncFailures} {server.syncFailures === 1 ? 'time' : 'times'} in a row
+                        {server.nextSyncAt && (
+                          <>
+                            , tried again <RelativeTime at={server.nextSyncAt} />
+                          </>
+                        )}
+                      </span>
+                    ) : (
+                      server.nextSyncAt && (
+                        <>
+                          next <RelativeTime at={server.nextSyncAt} />
+                        </>
+                      )
+                    ),
+                },
+                server.retiredAt && { term: 'Retired', value: <RelativeTime at={server.retiredAt} /> },
                 { term: 'Added', value: <RelativeTime at={server.createdAt} /> },
                 {
                   term: 'History',

@@ -4,7 +4,11 @@ import {
   listCredentials,
   listCredentialsQuery,
 } from '#lib/credentials/read-credentials.ts';
-import { createResourceTokenInput, listResourceTokens } from '#lib/credentials/resource-tokens.ts';
+import {
+  createResourceTokenInput,
+  listResourceTokens,
+  rotateResourceTokenInput,
+} from '#lib/credentials/resource-tokens.ts';
 import { listSigningKeys } from '#lib/credentials/signing-keys.ts';
 import { verbs } from '../verbs.ts';
 import { defineRoute } from './route.ts';
@@ -32,6 +36,9 @@ const resourceToken = z
     createdAt: z.string(),
     expiresAt: z.string(),
     endedAt: z.string().nullable(),
+    lastUsedAt: z.string().nullable(),
+    createdBy: z.string().nullable(),
+    successorId: z.string().nullable(),
   })
   .meta({ id: 'ResourceToken' });
 
@@ -81,6 +88,7 @@ export const credentialRoutes = [
         createdAt: each.createdAt.toISOString(),
         expiresAt: each.expiresAt.toISOString(),
         endedAt: iso(each.endedAt),
+        lastUsedAt: iso(each.lastUsedAt),
       })),
     }),
   }),
@@ -97,6 +105,30 @@ export const credentialRoutes = [
     handle: async (ctx, { params, body }) => {
       const made = await verbs['credentials.createResourceToken'].run(ctx, { ...body, serverId: params.id });
       return { ...made, expiresAt: made.expiresAt.toISOString() };
+    },
+  }),
+  defineRoute({
+    method: 'post',
+    path: '/resource-tokens/{id}/rotate',
+    operationId: 'rotateResourceToken',
+    summary: 'Make a successor, shown once; the former one works until the overlap ends',
+    tag: 'Servers',
+    params: byId,
+    body: rotateResourceTokenInput.omit({ id: true }),
+    response: z.object({
+      id: z.string(),
+      token: z.string(),
+      expiresAt: z.string(),
+      formerEndsAt: z.string(),
+    }),
+    status: 201,
+    handle: async (ctx, { params, body }) => {
+      const made = await verbs['credentials.rotateResourceToken'].run(ctx, { ...body, id: params.id });
+      return {
+        ...made,
+        expiresAt: made.expiresAt.toISOString(),
+        formerEndsAt: made.formerEndsAt.toISOString(),
+      };
     },
   }),
   defineRoute({

@@ -1,6 +1,8 @@
 import { z } from 'zod';
 import { type CatalogueServer, getServer, listCatalogue } from '#lib/catalogue/read-catalogue.ts';
-import { addServerInput } from '#lib/catalogue/servers.ts';
+import { renameToolInput } from '#lib/catalogue/rename-tool.ts';
+import { addServerInput, editServerInput } from '#lib/catalogue/servers.ts';
+import { readServerReach, retireServerInput } from '#lib/revocation/retire-server.ts';
 import { verbs } from '../verbs.ts';
 import { defineRoute } from './route.ts';
 
@@ -92,6 +94,70 @@ export const serverRoutes = [
       })
       .meta({ id: 'SyncResult' }),
     handle: (ctx, { params }) => verbs['catalogue.syncServer'].run(ctx, { serverId: params.id }),
+  }),
+  defineRoute({
+    method: 'patch',
+    path: '/servers/{id}',
+    operationId: 'editServer',
+    summary: 'Change a server: name, description, own address, credential, schedule',
+    tag: 'Servers',
+    params: byId,
+    body: editServerInput.omit({ serverId: true }),
+    response: server,
+    handle: async (ctx, { params, body }) => {
+      await verbs['catalogue.editServer'].run(ctx, { ...body, serverId: params.id });
+      return toWire(await getServer(ctx, params.id));
+    },
+  }),
+  defineRoute({
+    method: 'get',
+    path: '/servers/{id}/reach',
+    operationId: 'getServerReach',
+    summary: 'Count what retiring a server would reach',
+    tag: 'Servers',
+    params: byId,
+    response: z
+      .object({
+        agents: z.array(
+          z.object({ id: z.string(), name: z.string(), tools: z.int(), losesEverything: z.boolean() }),
+        ),
+        liveTokens: z.int(),
+        refreshFamilies: z.int(),
+        resourceTokens: z.int(),
+        waitingBrowsers: z.int(),
+        openRequests: z.int(),
+        guards: z.array(z.object({ id: z.string(), name: z.string(), reachable: z.boolean() })),
+      })
+      .meta({ id: 'ServerReach' }),
+    handle: async (ctx, { params }) => {
+      const reach = await readServerReach(ctx, params.id);
+      return { ...reach, agents: reach.agents.map(({ ownerId: _, ...agent }) => agent) };
+    },
+  }),
+  defineRoute({
+    method: 'post',
+    path: '/servers/{id}/retire',
+    operationId: 'retireServer',
+    summary: 'Retire a server for good; everything issued for it is dead when this answers',
+    tag: 'Servers',
+    params: byId,
+    body: retireServerInput.omit({ serverId: true }),
+    response: z.object({ revocationId: z.string(), committedAt: z.string() }).meta({ id: 'Retirement' }),
+    handle: (ctx, { params, body }) =>
+      verbs['revocation.retireServer'].run(ctx, { ...body, serverId: params.id }),
+  }),
+  defineRoute({
+    method: 'post',
+    path: '/tools/{id}/rename',
+    operationId: 'renameTool',
+    summary: 'Say that a tool goes on under another name; grants nothing',
+    tag: 'Servers',
+    params: byId,
+    body: renameToolInput.omit({ fromToolId: true }),
+    response: z.object({ id: z.string() }).meta({ id: 'ToolSuccession' }),
+    status: 201,
+    handle: (ctx, { params, body }) =>
+      verbs['catalogue.renameTool'].run(ctx, { ...body, fromToolId: params.id }),
   }),
   defineRoute({
     method: 'post',

@@ -5,6 +5,7 @@ import type { Ctx } from '#lib/platform/ctx.ts';
 import { notifyChange, withTransaction } from '#lib/platform/db.ts';
 import { Conflict, Invalid, NotFound, Unavailable } from '#lib/platform/errors.ts';
 import { newId } from '#lib/platform/ids.ts';
+import { syncIntervals } from './sync-intervals.ts';
 import { nextSyncAfter } from './sync-schedule.ts';
 
 const httpUrl = z
@@ -93,9 +94,6 @@ export async function addServer(ctx: Ctx, input: AddServerInput): Promise<{ id: 
   });
   return { id };
 }
-
-/** How often tools may be read by themselves: each hour, six hours, day or week. */
-export const syncIntervals = [3_600, 21_600, 86_400, 604_800] as const;
 
 export const editServerInput = z.strictObject({
   serverId: z.string(),

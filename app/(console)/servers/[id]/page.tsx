@@ -2,6 +2,7 @@ import { ServerView } from '#components/servers/server-view.tsx';
 import { hasRole } from '#lib/access/require.ts';
 import { readServerUse } from '#lib/agents/read-server-use.ts';
 import { getServer, readToolHistory } from '#lib/catalogue/read-catalogue.ts';
+import { listSuccessions } from '#lib/catalogue/rename-tool.ts';
 import { listResourceTokens } from '#lib/credentials/resource-tokens.ts';
 import { notFoundOr } from '../../../not-found-or.ts';
 import { requirePage } from '../../../page-context.ts';
@@ -11,6 +12,9 @@ import {
   editServer,
   endResourceToken,
   probeServer,
+  renameTool,
+  retireServer,
+  rotateResourceToken,
   syncServer,
 } from '../actions.ts';
 
@@ -24,7 +28,9 @@ export const metadata = { title: 'Server' };
 export default async function ServerPage({ params, searchParams }: Props) {
   const { ctx } = await requirePage();
   const [{ id }, { tool: toolId, added }] = await Promise.all([params, searchParams]);
-  const [server, use] = await notFoundOr(() => Promise.all([getServer(ctx, id), readServerUse(ctx, id)]));
+  const [server, use, successions] = await notFoundOr(() =>
+    Promise.all([getServer(ctx, id), readServerUse(ctx, id), listSuccessions(ctx, id)]),
+  );
   // Where a server really is, and what it answered, is for those who run the platform.
   const seesInside = hasRole(ctx.actor, 'admin', 'auditor');
   const seesGuards = hasRole(ctx.actor, 'approver', 'auditor', 'admin');
@@ -44,6 +50,7 @@ export default async function ServerPage({ params, searchParams }: Props) {
       }
       hasUpstream={server.upstreamUrl !== null}
       use={use}
+      successions={successions}
       history={tool ? { tool, entries: await readToolHistory(ctx, tool.toolId) } : null}
       seesInside={seesInside}
       seesGuards={seesGuards}
@@ -63,7 +70,9 @@ export default async function ServerPage({ params, searchParams }: Props) {
         classify: classifyTools,
         edit: editServer,
         probe: probeServer,
-        resourceTokens: { create: createResourceToken, end: endResourceToken },
+        rename: renameTool,
+        retire: retireServer,
+        resourceTokens: { create: createResourceToken, end: endResourceToken, rotate: rotateResourceToken },
       }}
       key={server.id}
     />
