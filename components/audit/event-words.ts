@@ -19,11 +19,13 @@ export function subjectHref(kind: string, id: string): string | null {
     agent: '/agents',
     client: '/clients',
     guard: '/guards',
+    message: '/notifications/messages',
     person: '/people',
     'MCP server': '/servers',
     'registration request': '/requests',
     revocation: '/revocations',
     'tool set': '/tool-sets',
+    webhook: '/notifications/webhooks',
   };
   const page = Object.hasOwn(pages, kind) ? pages[kind] : undefined;
   return page && id ? `${page}/${encodeURIComponent(id)}` : null;

@@ -68,6 +68,12 @@ const looks = {
   connected: { word: 'Connected', tone: 'success', icon: PlugZap },
   unreachable: { word: 'Unreachable', tone: 'danger', icon: Unplug },
 
+  delivered: { word: 'Delivered', tone: 'success', icon: Check },
+  failed: { word: 'Failed', tone: 'danger', icon: CircleX },
+  paused: { word: 'Paused', tone: 'warning', icon: CirclePause },
+  failing: { word: 'Failing', tone: 'danger', icon: CircleX },
+  removed: { word: 'Removed', tone: 'neutral', icon: Archive },
+
   next: { word: 'Next', tone: 'info', icon: CircleDashed },
   retired: { word: 'Retired', tone: 'neutral', icon: Archive },
   killed: { word: 'Killed', tone: 'danger', icon: Ban },

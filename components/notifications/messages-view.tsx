@@ -1,24 +1,18 @@
 'use client';
 
-import { type FormEvent, useState } from 'react';
 import type { Action } from '#components/console/action.ts';
-import { ActionProblemNote, issueFor } from '#components/console/action-problem.tsx';
-import { ConfirmAction } from '#components/console/confirm-action.tsx';
+import { ActionProblemNote } from '#components/console/action-problem.tsx';
 import { type DataColumn, DataTable } from '#components/console/data-table.tsx';
+import { LiveRefresh } from '#components/console/live-refresh.tsx';
 import { PageHeader } from '#components/console/page-header.tsx';
 import { Pagination } from '#components/console/pagination.tsx';
 import { ExactTime } from '#components/console/relative-time.tsx';
+import { StatePill } from '#components/console/state-pill.tsx';
 import { EmptyState } from '#components/console/states.tsx';
 import { UntrustedText } from '#components/console/untrusted-text.tsx';
 import { useAction } from '#components/console/use-action.ts';
-import { Badge } from '#components/ui/badge.tsx';
 import { Button } from '#components/ui/button.tsx';
-import { Callout } from '#components/ui/callout.tsx';
-import { Card } from '#components/ui/card.tsx';
-import { CodeBlock } from '#components/ui/code-block.tsx';
-import { Dialog } from '#components/ui/dialog.tsx';
-import { Field } from '#components/ui/field.tsx';
-import { Input } from '#components/ui/input.tsx';
+import { OutgoingTabs } from './outgoing-tabs.tsx';
 
 export type MessageRow = {
   id: string;
@@ -31,27 +25,10 @@ export type MessageRow = {
   createdAt: string;
   lastError: string | null;
 };
-export type WebhookRow = {
-  id: string;
-  url: string;
-  kinds: string[];
-  createdAt: string;
-  endedAt: string | null;
-};
 
-type Actions = {
-  createWebhook: Action<{ url: string; kinds?: never[] }, { webhookId: string; secret: string }>;
-  endWebhook: Action<{ webhookId: string }, void>;
-  replayDelivery: Action<{ messageId: string }, void>;
-};
+type Actions = { replayDelivery: Action<{ messageId: string }, void> };
 
-const looks = {
-  waiting: { word: 'Waiting', tone: 'violet' },
-  delivered: { word: 'Delivered', tone: 'success' },
-  failed: { word: 'Failed', tone: 'danger' },
-} as const;
-
-/** What leaves the house: webhooks, and each mail and call with its fate. */
+/** What leaves the house: each mail and call with its fate. */
 export function MessagesView({
   webhooks,
   messages,
@@ -60,7 +37,7 @@ export function MessagesView({
   mayEdit,
   actions,
 }: {
-  webhooks: ReadonlyArray<WebhookRow>;
+  webhooks: ReadonlyArray<{ id: string; name: string; url: string }>;
   messages: ReadonlyArray<MessageRow>;
   nextHref: string | null;
   firstHref: string | null;
@@ -68,6 +45,10 @@ export function MessagesView({
   actions: Actions;
 }) {
   const replay = useAction(actions.replayDelivery);
+  const nameOf = (id: string) => {
+    const webhook = webhooks.find((each) => each.id === id);
+    return webhook ? webhook.name || webhook.url : id;
+  };
   const columns: DataColumn<MessageRow>[] = [
     { id: 'title', header: 'Message', cell: (row) => <UntrustedText text={row.title} /> },
     {
@@ -76,7 +57,7 @@ export function MessagesView({
       width: '11rem',
       cell: (row) => (
         <span className="inline-flex items-center gap-2">
-          <Badge tone={looks[row.state].tone}>{looks[row.state].word}</Badge>
+          <StatePill state={row.state} plain />
           {row.attempts > 1 && <span className="text-fg-3 text-xs">{row.attempts} tries</span>}
         </span>
       ),
@@ -87,11 +68,7 @@ export function MessagesView({
       width: '14rem',
       cell: (row) => (
         <UntrustedText
-          text={
-            row.channel === 'mail'
-              ? row.destination
-              : (webhooks.find((webhook) => webhook.id === row.destination)?.url ?? row.destination)
-          }
+          text={row.channel === 'mail' ? row.destination : nameOf(row.destination)}
           className="block truncate"
         />
       ),
@@ -125,6 +102,7 @@ export function MessagesView({
             cell: (row: MessageRow) =>
               row.state === 'waiting' ? null : (
                 <Button
+                  className="relative z-1"
                   size="sm"
                   variant="ghost"
                   pending={replay.pending}
@@ -139,49 +117,20 @@ export function MessagesView({
   ];
   return (
     <div className="grid gap-4">
+      <LiveRefresh topics={['webhooks']} />
       <PageHeader
         crumbs={[{ label: 'Notifications', href: '/notifications' }]}
         title="Outgoing messages"
-        description="Mails and webhook calls. Failed deliveries are repeated with growing pauses for about eight hours; without a mail server, mails wait here."
+        description="Mails and webhook calls. Failed deliveries are repeated with growing pauses for about eighteen hours; without a mail server, mails wait here."
       />
       <ActionProblemNote problem={replay.problem} />
-      <Card
-        title="Webhooks"
-        description="Called with a signature after the Standard Webhooks specification; addresses of private networks are not reached."
-        flush
-        actions={mayEdit && <NewWebhook createWebhook={actions.createWebhook} />}
-      >
-        {webhooks.length === 0 ? (
-          <p className="px-4 py-6 text-center text-fg-3 text-sm">No webhook yet.</p>
-        ) : (
-          <ul className="grid">
-            {webhooks.map((webhook) => (
-              <li
-                key={webhook.id}
-                className="flex flex-wrap items-center justify-between gap-x-4 gap-y-1 border-line border-b px-4 py-2 last:border-b-0"
-              >
-                <div className="min-w-0">
-                  <code className="break-all text-xs">{webhook.url}</code>
-                  <div className="text-fg-3 text-xs">
-                    {webhook.kinds.length === 0 ? 'All messages' : webhook.kinds.join(', ')} · since{' '}
-                    <ExactTime at={webhook.createdAt} />
-                  </div>
-                </div>
-                {webhook.endedAt ? (
-                  <Badge>Removed</Badge>
-                ) : (
-                  mayEdit && <EndWebhook webhook={webhook} endWebhook={actions.endWebhook} />
-                )}
-              </li>
-            ))}
-          </ul>
-        )}
-      </Card>
+      <OutgoingTabs current="messages" />
       <DataTable
         label="Outgoing messages"
         rows={messages}
         columns={columns}
         rowKey={(row) => row.id}
+        rowHref={(row) => `/notifications/messages/${row.id}`}
         empty={
           <EmptyState title="Nothing was sent yet">
             A message is written whenever somebody is told something.
@@ -190,79 +139,5 @@ export function MessagesView({
       />
       <Pagination previousHref={firstHref} nextHref={nextHref} />
     </div>
-  );
-}
-
-function NewWebhook({ createWebhook }: { createWebhook: Actions['createWebhook'] }) {
-  const [open, setOpen] = useState(false);
-  const [secret, setSecret] = useState<string | null>(null);
-  const { run, pending, problem, clear } = useAction(createWebhook);
-  const submit = (event: FormEvent<HTMLFormElement>) => {
-    event.preventDefault();
-    const url = String(new FormData(event.currentTarget).get('url') ?? '').trim();
-    run({ url }, (created) => setSecret(created.secret));
-  };
-  return (
-    <Dialog
-      open={open}
-      onOpenChange={(next) => {
-        setOpen(next);
-        if (!next) {
-          setSecret(null);
-          clear();
-        }
-      }}
-      trigger={
-        <Button size="sm" variant="primary">
-          Add webhook
-        </Button>
-      }
-      title={secret ? 'Keep this secret' : 'Add webhook'}
-    >
-      {secret ? (
-        <div className="grid gap-3">
-          <Callout tone="warning" title="Shown once">
-            The receiver verifies each call with it. It cannot be shown again.
-          </Callout>
-          <CodeBlock label="Webhook secret" code={secret} wrap />
-        </div>
-      ) : (
-        <form className="grid gap-4" onSubmit={submit} noValidate>
-          <ActionProblemNote problem={problem} labels={{ url: 'Address' }} />
-          <Field
-            name="url"
-            label="Address"
-            hint="An https address this installation can reach."
-            error={issueFor(problem, 'url')}
-            required
-          >
-            <Input name="url" type="url" mono placeholder="https://chat.example.com/hooks/countersign" />
-          </Field>
-          <div className="flex justify-end">
-            <Button type="submit" variant="primary" pending={pending}>
-              Add webhook
-            </Button>
-          </div>
-        </form>
-      )}
-    </Dialog>
-  );
-}
-
-function EndWebhook({ webhook, endWebhook }: { webhook: WebhookRow; endWebhook: Actions['endWebhook'] }) {
-  return (
-    <ConfirmAction
-      trigger={
-        <Button size="sm" variant="ghost">
-          Remove
-          <span className="sr-only"> {webhook.url}</span>
-        </Button>
-      }
-      title="Remove this webhook?"
-      description="Nothing is sent to it from this moment on. Its deliveries stay listed."
-      button="Remove webhook"
-      action={endWebhook}
-      input={() => ({ webhookId: webhook.id })}
-    />
   );
 }

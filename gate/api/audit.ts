@@ -5,7 +5,13 @@ import { latestCheckpoint, proveConsistency, proveInclusion } from '#lib/audit/p
 import { readEvent, readIntegrity } from '#lib/audit/read-event.ts';
 import { eventScope, searchEvents, summariseEvents } from '#lib/audit/search-events.ts';
 import { countUnread, listNotifications } from '#lib/jobs/notifications.ts';
-import { listDeliveries, listWebhooks } from '#lib/jobs/webhooks.ts';
+import {
+  editWebhookInput,
+  listDeliveries,
+  listWebhooks,
+  readDelivery,
+  replayDeliveriesInput,
+} from '#lib/jobs/webhooks.ts';
 import { pageOf, pageQuery } from '#lib/platform/cursor.ts';
 import { Invalid, NotFound } from '#lib/platform/errors.ts';
 import { verbs } from '../verbs.ts';
@@ -274,10 +280,17 @@ export const auditRoutes = [
       items: z.array(
         z.object({
           id: z.string(),
+          name: z.string(),
           url: z.string(),
           kinds: z.array(z.string()),
           createdAt: z.string(),
           endedAt: z.string().nullable(),
+          pausedAt: z.string().nullable(),
+          pauseCause: z.string().nullable(),
+          /** Since when nothing has arrived there. */
+          failingSince: z.string().nullable(),
+          /** Until then calls carry the former signature too. */
+          formerSecretEndsAt: z.string().nullable(),
         }),
       ),
     }),
@@ -286,8 +299,119 @@ export const auditRoutes = [
         ...row,
         createdAt: row.createdAt.toISOString(),
         endedAt: row.endedAt?.toISOString() ?? null,
+        pausedAt: row.pausedAt?.toISOString() ?? null,
+        failingSince: row.failingSince?.toISOString() ?? null,
+        formerSecretEndsAt: row.formerSecretEndsAt?.toISOString() ?? null,
       })),
     }),
+  }),
+  defineRoute({
+    method: 'patch',
+    path: '/webhooks/{id}',
+    operationId: 'editWebhook',
+    summary: 'Change where a webhook goes, its name and which messages it gets',
+    tag: 'Webhooks',
+    params: z.object({ id: z.string().max(80) }),
+    body: editWebhookInput.omit({ webhookId: true }),
+    response: z.null(),
+    status: 204,
+    handle: async (ctx, { params, body }) => {
+      await verbs['jobs.editWebhook'].run(ctx, { ...body, webhookId: params.id });
+      return null;
+    },
+  }),
+  defineRoute({
+    method: 'post',
+    path: '/webhooks/{id}/pause',
+    operationId: 'pauseWebhook',
+    summary: 'Hold back what is written for a webhook',
+    tag: 'Webhooks',
+    params: z.object({ id: z.string().max(80) }),
+    response: z.null(),
+    status: 204,
+    handle: async (ctx, { params }) => {
+      await verbs['jobs.pauseWebhook'].run(ctx, { webhookId: params.id });
+      return null;
+    },
+  }),
+  defineRoute({
+    method: 'post',
+    path: '/webhooks/{id}/resume',
+    operationId: 'resumeWebhook',
+    summary: 'Let a paused webhook go on; what waited is sent',
+    tag: 'Webhooks',
+    params: z.object({ id: z.string().max(80) }),
+    response: z.object({ sent: z.int() }),
+    handle: (ctx, { params }) => verbs['jobs.resumeWebhook'].run(ctx, { webhookId: params.id }),
+  }),
+  defineRoute({
+    method: 'post',
+    path: '/webhooks/{id}/test',
+    operationId: 'testWebhook',
+    summary: 'Send a test message to one webhook',
+    tag: 'Webhooks',
+    params: z.object({ id: z.string().max(80) }),
+    response: z.object({ messageId: z.string() }),
+    status: 201,
+    handle: (ctx, { params }) => verbs['jobs.testWebhook'].run(ctx, { webhookId: params.id }),
+  }),
+  defineRoute({
+    method: 'post',
+    path: '/webhooks/{id}/replay',
+    operationId: 'replayWebhookMessages',
+    summary: 'Send again what failed, or everything, in a span of time; at most 500 messages',
+    tag: 'Webhooks',
+    params: z.object({ id: z.string().max(80) }),
+    body: z.object(replayDeliveriesInput.shape).omit({ webhookId: true }),
+    response: z.object({ sent: z.int(), left: z.boolean() }),
+    handle: (ctx, { params, body }) =>
+      verbs['jobs.replayDeliveries'].run(ctx, replayDeliveriesInput.parse({ ...body, webhookId: params.id })),
+  }),
+  defineRoute({
+    method: 'get',
+    path: '/messages/{id}',
+    operationId: 'getMessage',
+    summary: 'One message as it was sent, and each try to deliver it',
+    tag: 'Webhooks',
+    params: z.object({ id: z.string().max(80) }),
+    response: z
+      .object({
+        id: z.string(),
+        channel: z.string(),
+        destination: z.string(),
+        kind: z.string(),
+        title: z.string(),
+        state: z.enum(['waiting', 'delivered', 'failed']),
+        body: z.string(),
+        createdAt: z.string(),
+        attempts: z.array(
+          z.object({
+            id: z.string(),
+            at: z.string(),
+            status: z.int().nullable(),
+            tookMs: z.int(),
+            problem: z.string(),
+            /** Beginning of what the other side answered: somebody else's text. */
+            excerpt: z.string(),
+          }),
+        ),
+      })
+      .meta({ id: 'MessageDetail' }),
+    handle: async (ctx, { params }) => {
+      const { id, channel, destination, kind, title, state, body, createdAt, attemptList } =
+        await readDelivery(ctx, params.id);
+      return {
+        id,
+        channel,
+        destination,
+        kind,
+        title,
+        state,
+        body,
+        createdAt: createdAt.toISOString(),
+        attempts: attemptList.map((each) => ({ ...each, at: each.at.toISOString() })),
+      };
+    },
   }),
   defineRoute({
     method: 'delete',

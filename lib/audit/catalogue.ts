@@ -203,7 +203,13 @@ export const eventCatalogue = {
     says: 'An owner let a known client sign in again',
   },
   'webhook.create': { version: 1, subject: 'webhook', says: 'A webhook was added' },
+  'webhook.edit': { version: 1, subject: 'webhook', says: 'A webhook was changed' },
   'webhook.end': { version: 1, subject: 'webhook', says: 'A webhook was removed' },
+  'webhook.pause': { version: 1, subject: 'webhook', says: 'A webhook was paused' },
+  'webhook.replay': { version: 1, subject: 'webhook', says: 'Messages of a webhook were sent again' },
+  'webhook.resume': { version: 1, subject: 'webhook', says: 'A webhook was resumed' },
+  'webhook.rotate': { version: 1, subject: 'webhook', says: 'A webhook got a new secret' },
+  'webhook.test': { version: 1, subject: 'webhook', says: 'A webhook was tried out' },
 } as const satisfies Record<string, EventDefinition>;
 
 export type EventKind = keyof typeof eventCatalogue;

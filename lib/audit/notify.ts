@@ -3,11 +3,12 @@ import { consoleUrl } from '#lib/platform/ctx.ts';
 import type { Tx } from '#lib/platform/db.ts';
 import { notifyChange } from '#lib/platform/db.ts';
 import { newId } from '#lib/platform/ids.ts';
+import type { MessageKind } from './messages.ts';
 
 export type NotificationInput = {
   personIds: readonly string[];
-  /** `noun.verb` of what happened, e.g. `request.approve`; webhooks subscribe by it. */
-  kind: string;
+  /** What happened, from the closed list; webhooks subscribe by it. */
+  kind: MessageKind;
   title: string;
   /** What happened and what to do next, in plain sentences. */
   body: string;

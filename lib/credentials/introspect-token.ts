@@ -1,10 +1,12 @@
+import { listAdminIds } from '#lib/access/roles.ts';
+import { notify } from '#lib/audit/notify.ts';
 import { insertEvents, toEventRow } from '#lib/audit/record.ts';
 import { toGrantedScope } from '#lib/oauth/scope.ts';
 import { systemActor } from '#lib/platform/actor.ts';
 import { clockSkewSeconds } from '#lib/platform/clock.ts';
 import { sha256 } from '#lib/platform/crypto.ts';
 import type { Ctx } from '#lib/platform/ctx.ts';
-import type { Db } from '#lib/platform/db.ts';
+import { type Db, withTransaction } from '#lib/platform/db.ts';
 import { DomainError, Unauthenticated } from '#lib/platform/errors.ts';
 import { type GroupCommit, groupCommit } from '#lib/platform/group-commit.ts';
 import { type CompactParts, readCompact, verifiesEd25519 } from '#lib/platform/jws.ts';
@@ -173,7 +175,9 @@ async function raiseIfForged(ctx: Ctx, token: string): Promise<void> {
 
 /**
  * Records a token that carries a key's true signature and was issued by nobody, and kills that key. Also what a
- * guard's report of an unknown token id comes to. Safe to call again: a dead key is dead.
+ * guard's report of an unknown token id comes to. Safe to call again: a dead key is dead, and admins hear of it once.
+ *
+ * @anonymous Whoever presents the token gives the alarm; the signature is the proof.
  */
 export async function raiseForgery(
   ctx: Ctx,
@@ -197,6 +201,15 @@ export async function raiseForgery(
     await killSigningKey(
       { ...ctx, actor: systemActor('forgery alarm') },
       { kid, reason: 'A token with this key’s signature was presented that nobody issued.' },
+    );
+    await withTransaction(ctx, async (tx) =>
+      notify(tx, ctx, {
+        personIds: await listAdminIds(tx, ctx),
+        kind: 'token.forged',
+        title: 'A forged token was presented, and its key is dead',
+        body: 'It carried the true signature of a key of this installation, and nobody issued it: somebody else holds that key. Find out where it was copied.',
+        href: `/audit/${event.id}`,
+      }),
     );
   } catch (error) {
     if (!(error instanceof DomainError) || error.code !== 'conflict') throw error;

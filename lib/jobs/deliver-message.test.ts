@@ -2,6 +2,7 @@ import { createServer as createHttpServer } from 'node:http';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { Webhook } from 'standardwebhooks';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import type { MessageKind } from '#lib/audit/messages.ts';
 import { notify } from '#lib/audit/notify.ts';
 import { systemClock } from '#lib/platform/clock.ts';
 import { withTransaction } from '#lib/platform/db.ts';
@@ -75,7 +76,7 @@ async function startMailServer(refusal?: string): Promise<{ url: string; mails: 
 
 type Received = { headers: Record<string, string>; body: string };
 
-async function startReceiver(answer: () => { status: number; location?: string }) {
+async function startReceiver(answer: () => { status: number; location?: string; body?: string | Buffer }) {
   const received: Received[] = [];
   const server = createHttpServer((request, response) => {
     const chunks: Buffer[] = [];
@@ -85,8 +86,8 @@ async function startReceiver(answer: () => { status: number; location?: string }
         headers: request.headers as Record<string, string>,
         body: Buffer.concat(chunks).toString('utf8'),
       });
-      const { status, location } = answer();
-      response.writeHead(status, location ? { location } : {}).end();
+      const { status, location, body } = answer();
+      response.writeHead(status, location ? { location } : {}).end(body);
     });
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
@@ -97,7 +98,7 @@ async function startReceiver(answer: () => { status: number; location?: string }
 const system = (clock = systemClock as TestClock | typeof systemClock) =>
   testCtx(database.db, undefined, { clock });
 
-async function tell(personIds: string[], kind = 'request.approve', title = 'CS-1 approved') {
+async function tell(personIds: string[], kind: MessageKind = 'request.approve', title = 'CS-1 approved') {
   const ctx = system();
   await withTransaction(ctx, (tx) =>
     notify(tx, ctx, {

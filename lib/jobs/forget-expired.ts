@@ -13,6 +13,9 @@ const rateBucketSeconds = 24 * 3600;
  */
 const assertionGraceSeconds = 3600 + 2 * clockSkewSeconds;
 
+/** How each try to deliver a message went is of use while somebody looks for the reason; that it went is kept. */
+const attemptSeconds = 90 * 86_400;
+
 /**
  * Removes rows that only ever protected against repetition and whose time is over: used assertions, sign-in
  * hand-offs, idempotency keys, codes of devices, idle budgets. Nothing with history is among them.
@@ -32,5 +35,8 @@ export async function forgetExpired(ctx: Ctx): Promise<void> {
   });
   await ctx.db.prisma.rateBucket.deleteMany({
     where: { updatedAt: { lt: addSeconds(now, -rateBucketSeconds) } },
+  });
+  await ctx.db.prisma.deliveryAttempt.deleteMany({
+    where: { at: { lt: addSeconds(now, -attemptSeconds) } },
   });
 }

@@ -4,6 +4,7 @@ import { listAdminIds } from '#lib/access/roles.ts';
 import { notify } from '#lib/audit/notify.ts';
 import { insertEvents, toEventRow } from '#lib/audit/record.ts';
 import { recordUses } from '#lib/credentials/last-seen.ts';
+import { addSeconds } from '#lib/platform/clock.ts';
 import type { Ctx } from '#lib/platform/ctx.ts';
 import { notifyChange, type Tx, withTransaction } from '#lib/platform/db.ts';
 import { closeReceipts } from './receipt.ts';
@@ -171,7 +172,10 @@ export async function acceptReport(
       rows.push(toEventRow(guardCtx, issued ? { ...event, parentIds: [issued] } : event));
       last = { number: record.number, digest: recordDigest(record) };
     }
+    const broken =
+      rows.some((each) => each.kind === 'guard.gap') && (await isFirstGapThisHour(tx, ctx, guard.id));
     if (rows.length > 0) await tx.$executeRawUnsafe(insertEvents('$1'), JSON.stringify(rows));
+    if (broken) await tellOfGap(tx, ctx, guard);
     if (last) {
       await tx.guard.update({
         where: { id: guard.id },
@@ -186,6 +190,24 @@ export async function acceptReport(
       await recordUses(tx, guardCtx, guard.serverIds, usesIn(report.records));
     }
     return { acceptedThrough: last?.number ?? 0 };
+  });
+}
+
+/** A guard out of step may send one gap after the other; the first of an hour is news. */
+async function isFirstGapThisHour(tx: Tx, ctx: Ctx, guardId: string): Promise<boolean> {
+  const since = addSeconds(ctx.clock.now(), -3_600);
+  return (
+    (await tx.auditEvent.count({ where: { subjectId: guardId, kind: 'guard.gap', at: { gt: since } } })) === 0
+  );
+}
+
+async function tellOfGap(tx: Tx, ctx: Ctx, guard: { id: string; name: string }): Promise<void> {
+  await notify(tx, ctx, {
+    personIds: await listAdminIds(tx, ctx),
+    kind: 'guard.gap',
+    title: `Reports of the guard ${guard.name} are missing`,
+    body: 'What it reported does not follow from what came before: reports were lost on its disk, or somebody altered them. Look at its page, and at its host.',
+    href: `/guards/${guard.id}`,
   });
 }
 

@@ -1,8 +1,8 @@
 import { MessagesView } from '#components/notifications/messages-view.tsx';
 import { listDeliveries, listWebhooks } from '#lib/jobs/webhooks.ts';
 import { Invalid } from '#lib/platform/errors.ts';
-import { requirePage } from '../../../page-context.ts';
-import { createWebhook, endWebhook, replayDelivery } from '../actions.ts';
+import { requirePage } from '../../../../page-context.ts';
+import { replayDelivery } from '../../actions.ts';
 
 export const metadata = { title: 'Outgoing messages' };
 
@@ -22,11 +22,7 @@ export default async function MessagesPage({
   ]);
   return (
     <MessagesView
-      webhooks={webhooks.map((webhook) => ({
-        ...webhook,
-        createdAt: webhook.createdAt.toISOString(),
-        endedAt: webhook.endedAt?.toISOString() ?? null,
-      }))}
+      webhooks={webhooks.map(({ id, name, url }) => ({ id, name, url }))}
       messages={page.items.map((item) => ({
         id: item.id,
         channel: item.channel,
@@ -41,7 +37,7 @@ export default async function MessagesPage({
       firstHref={at ? base : null}
       nextHref={page.nextCursor && `${base}?cursor=${encodeURIComponent(page.nextCursor)}`}
       mayEdit={ctx.actor.roles.includes('admin')}
-      actions={{ createWebhook, endWebhook, replayDelivery }}
+      actions={{ replayDelivery }}
     />
   );
 }
