@@ -286,7 +286,10 @@ function ServerLine({
           <ul className="grid gap-x-6 gap-y-1 pt-2 sm:grid-cols-2" aria-label={`Tools of ${server.name}`}>
             {server.tools.map((tool) => (
               <li key={tool.toolId} className="flex flex-wrap items-center gap-x-2">
-                <TextLink href={`/servers/${server.id}?tool=${tool.toolId}`} className="font-mono text-xs">
+                <TextLink
+                  href={`/servers/${server.id}?tool=${tool.toolId}`}
+                  className="inline-block min-h-6 font-mono text-xs leading-6"
+                >
                   <UntrustedText text={tool.name} />
                 </TextLink>
                 <ClassMark toolClass={tool.class} plain />
@@ -309,7 +312,7 @@ export function ProbeNow({ serverId, name, probe }: { serverId: string; name: st
         size="sm"
         icon={<RadioTower aria-hidden />}
         pending={pending}
-        aria-label={`Ask ${name} past its guard now`}
+        aria-label={`${pending ? 'Asking' : 'Ask now'}: ${name}, past its guard`}
         onClick={() => run({ serverId })}
       >
         {pending ? 'Asking' : 'Ask now'}

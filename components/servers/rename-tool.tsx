@@ -73,7 +73,7 @@ export function GoneTools({
                 <Button
                   size="sm"
                   className="ml-auto"
-                  aria-label={`${tool.name} was renamed…`}
+                  aria-label={`${known ? 'Change…' : 'It was renamed…'} ${tool.name}`}
                   onClick={() => setAsking(tool)}
                 >
                   {known ? 'Change…' : 'It was renamed…'}

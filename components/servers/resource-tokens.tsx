@@ -113,12 +113,15 @@ function TokenLine({
         </span>
       </div>
       <StatePill state={state} plain />
-      {state === 'live' && actions && (
+      {actions && (
         <span className="flex flex-wrap gap-2">
-          {!token.successorId && (
-            <RotateToken token={token} introspectUrl={introspectUrl} rotate={actions.rotate} />
-          )}
-          <EndToken token={token} server={server} end={actions.end} />
+          <RotateToken
+            token={token}
+            offered={state === 'live' && !token.successorId}
+            introspectUrl={introspectUrl}
+            rotate={actions.rotate}
+          />
+          {state === 'live' && <EndToken token={token} server={server} end={actions.end} />}
         </span>
       )}
     </li>
@@ -159,10 +162,13 @@ const overlaps = [
 
 function RotateToken({
   token,
+  offered,
   introspectUrl,
   rotate,
 }: {
   token: ResourceTokenFacts;
+  /** Whether it may have a successor now. It has one at once, while what was made is still being shown. */
+  offered: boolean;
   introspectUrl: string;
   rotate: ResourceTokenActions['rotate'];
 }) {
@@ -170,6 +176,7 @@ function RotateToken({
   const [overlap, setOverlap] = useState('86400');
   const [created, setCreated] = useState<(Created & { formerEndsAt: Date }) | null>(null);
   const { run, pending, problem, clear } = useAction(rotate);
+  if (!offered && !open) return null;
   return (
     <Dialog
       open={open}
@@ -181,7 +188,7 @@ function RotateToken({
         }
       }}
       trigger={
-        <Button size="sm" aria-label={`Rotate… the token ${token.name}`}>
+        <Button size="sm" aria-label={`Rotate… the token ${token.name}`} className={offered ? '' : 'sr-only'}>
           Rotate…
         </Button>
       }

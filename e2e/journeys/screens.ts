@@ -18,6 +18,15 @@ const examples: Readonly<Record<string, { list: string; link: RegExp }>> = {
   '/agents/[id]': { list: '/agents', link: /^\/agents\/agt_[^/]+$/ },
   '/audit/[id]': { list: '/audit', link: /^\/audit\/evt_[^/]+$/ },
   '/clients/[id]': { list: '/clients', link: /^\/clients\/[^/?]+$/ },
+  '/guards/[id]': { list: '/guards', link: /^\/guards\/grd_[^/]+$/ },
+  '/notifications/messages/[id]': {
+    list: '/notifications/messages',
+    link: /^\/notifications\/messages\/out_[^/]+$/,
+  },
+  '/notifications/webhooks/[id]': {
+    list: '/notifications/webhooks',
+    link: /^\/notifications\/webhooks\/whk_[^/]+$/,
+  },
   '/people/[id]': { list: '/people', link: /^\/people\/per_[^/]+$/ },
   '/requests/[id]': { list: '/requests', link: /^\/requests\/req_[^/]+$/ },
   '/review/[id]': { list: '/review?view=all', link: /^\/review\/req_[^/]+$/ },
@@ -53,7 +62,16 @@ async function prepare(visit: Visit): Promise<Map<string, string>> {
   await approveAsAsked(ava);
   await olive.goto(carried);
   const agent = await olive.getByRole('link', { name: 'Open agent' }).getAttribute('href');
-  for (const page of [olive, ava]) await page.context().close();
+  const adam = await visit('Adam');
+  await adam.goto('/notifications/webhooks');
+  await adam.getByRole('button', { name: 'Add webhook' }).click();
+  await adam
+    .getByRole('dialog')
+    .getByRole('textbox', { name: /^Address/ })
+    .fill('https://hooks.example.com/countersign');
+  await adam.getByRole('dialog').getByRole('button', { name: 'Add webhook' }).click();
+  await adam.getByRole('dialog').getByRole('button', { name: 'I have stored it' }).click();
+  for (const page of [olive, ava, adam]) await page.context().close();
   return new Map([
     ['/requests/[id]/edit', `${editable}/edit`],
     ['/agents/[id]/reveal', `${agent}/reveal`],
