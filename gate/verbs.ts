@@ -81,6 +81,7 @@ import {
   signInWithProvider,
   signInWithProviderInput,
 } from '#lib/access/sign-in-with-provider.ts';
+import { testProvider, testProviderInput } from '#lib/access/test-provider.ts';
 import { publishServerChange } from '#lib/agents/publish-server-change.ts';
 import { approveRequest, approveRequestInput } from '#lib/approvals/approve-request.ts';
 import { commentRequest, commentRequestInput } from '#lib/approvals/comment-request.ts';
@@ -116,12 +117,15 @@ import {
 } from '#lib/credentials/resource-tokens.ts';
 import { revealCredential, revealCredentialInput } from '#lib/credentials/reveal-credential.ts';
 import {
+  checkKeys,
+  checkKeysInput,
   killKeyInput,
   killSigningKey,
   rotateKeyInput,
   rotateSigningKey,
 } from '#lib/credentials/signing-keys.ts';
 import { markNotificationsRead, markReadInput } from '#lib/jobs/notifications.ts';
+import { testMail, testMailInput } from '#lib/jobs/test-mail.ts';
 import {
   createWebhook,
   createWebhookInput,
@@ -225,6 +229,7 @@ export const verbs = {
   'access.signIn': verb(signInInput, signIn),
   'access.signInWithProvider': verb(signInWithProviderInput, signInWithProvider),
   'access.signOut': verb(signOutInput, (ctx) => signOut(ctx)),
+  'access.testProvider': verb(testProviderInput, (ctx) => testProvider(ctx)),
   'access.unlinkPerson': verb(unlinkPersonInput, unlinkPerson),
   'access.unlinkProvider': verb(unlinkProviderInput, (ctx) => unlinkProvider(ctx)),
   'audit.beginExport': verb(beginExportInput, beginExport),
@@ -240,6 +245,7 @@ export const verbs = {
   'catalogue.syncServer': verb(syncServerInput, (ctx, input) =>
     syncServer(ctx, input, { publish: publishServerChange, catalogueToken: mintCatalogueToken }),
   ),
+  'credentials.checkKeys': verb(checkKeysInput, (ctx) => checkKeys(ctx)),
   'credentials.createResourceToken': verb(createResourceTokenInput, createResourceToken),
   'credentials.endResourceToken': verb(endResourceTokenInput, endResourceToken),
   'credentials.killKey': verb(killKeyInput, killSigningKey),
@@ -255,6 +261,7 @@ export const verbs = {
   'jobs.replayDelivery': verb(replayDeliveryInput, replayDelivery),
   'jobs.resumeWebhook': verb(webhookIdInput, resumeWebhook),
   'jobs.rotateWebhookSecret': verb(rotateWebhookSecretInput, rotateWebhookSecret),
+  'jobs.testMail': verb(testMailInput, (ctx) => testMail(ctx)),
   'jobs.testWebhook': verb(webhookIdInput, testWebhook),
   'requests.approve': verb(approveRequestInput, approveRequest),
   'requests.beginApproval': verb(beginApprovalInput, beginApproval),

@@ -5,6 +5,7 @@ import { parseArgs } from 'node:util';
 import { startGate } from '#gate/main.ts';
 import { hasAdmin } from '#lib/access/has-admin.ts';
 import { issueFirstAdminLink } from '#lib/access/invitations.ts';
+import { recordStart } from '#lib/access/start-report.ts';
 import { ensureSigningKeys } from '#lib/credentials/signing-keys.ts';
 import { systemActor } from '#lib/platform/actor.ts';
 import { systemClock } from '#lib/platform/clock.ts';
@@ -17,6 +18,7 @@ import {
   inheritedEnvironment,
   isStartedByNpm,
   readConfig,
+  reportSettings,
   toConsoleEnvironment,
 } from '#lib/platform/env.ts';
 import { newId } from '#lib/platform/ids.ts';
@@ -87,7 +89,7 @@ async function start(config: Config, log: Logger, running: Running): Promise<voi
   let opened: OpenedGate = { enrolLink: null, servers: [] };
   if (config.role === 'console') await runConsoleHere(config, database, startSecret, verbSocket, running);
   else if (config.role === 'worker') await runWorkerHere(config, database, running);
-  else opened = await runGate(config, database, { startSecret, verbSocket, log, running });
+  else opened = await runGate(config, database, { startSecret, verbSocket, notes, log, running });
   printBootReport(config, {
     version: manifest.version,
     notes,
@@ -106,9 +108,16 @@ async function runGate(
   {
     startSecret,
     verbSocket,
+    notes,
     log,
     running,
-  }: { startSecret: string; verbSocket: string; log: Logger; running: Running },
+  }: {
+    startSecret: string;
+    verbSocket: string;
+    notes: readonly string[];
+    log: Logger;
+    running: Running;
+  },
 ): Promise<OpenedGate> {
   const db = openDb(database.databaseUrls.gate, gatePoolSizes);
   running.add(() => db.close());
@@ -184,6 +193,12 @@ async function runGate(
       await demo.startDemo(ctx, config.dataFolder);
     }
   }
+  await recordStart(ctx, {
+    role: config.role,
+    version: manifest.version,
+    settings: reportSettings(config),
+    notes,
+  });
   const child = await starting;
   await worker?.begun();
   if (child) running.add(child.stop);

@@ -139,7 +139,7 @@ export function GuardView({
         flush
         id="coverage"
         title="What it stands in front of"
-        description="Where each server is asked past the guard: from this installation's own place in the network"
+        description="Past the guard each server is asked from this installation's own place in the network"
       >
         {guard.servers.length === 0 ? (
           <p className="p-4 text-fg-2 text-sm">No server. It lets nothing through.</p>

@@ -1,13 +1,16 @@
 'use client';
 
 import { CopyableId } from '#components/console/copyable-id.tsx';
+import { formatDuration } from '#components/console/duration.ts';
 import { LiveRefresh } from '#components/console/live-refresh.tsx';
 import { PageHeader } from '#components/console/page-header.tsx';
 import { RelativeTime } from '#components/console/relative-time.tsx';
 import { StatePill } from '#components/console/state-pill.tsx';
 import { Card } from '#components/ui/card.tsx';
+import { CodeBlock } from '#components/ui/code-block.tsx';
 import { TextLink } from '#components/ui/link-button.tsx';
-import type { KeyRow } from '#lib/credentials/read-keys.ts';
+import type { KeyRow, KeyUse } from '#lib/credentials/read-keys.ts';
+import { type CheckAction, CheckKeys } from './check-keys.tsx';
 import { type KillAction, KillKey } from './kill-key.tsx';
 import { liveTokens, purposes, splitByUse } from './purposes.ts';
 import { type RotateAction, RotateKey } from './rotate-key.tsx';
@@ -16,15 +19,22 @@ import { type RotateAction, RotateKey } from './rotate-key.tsx';
 export function KeysView({
   keys,
   nowMs,
+  use,
+  publicKeys,
+  overlapSeconds,
   jwksUrl,
   mayAdmin,
   actions,
 }: {
   keys: readonly KeyRow[];
   nowMs: number;
+  use: readonly KeyUse[];
+  publicKeys: Readonly<Record<KeyRow['purpose'], unknown[]>>;
+  /** How long a retired key goes on being accepted. */
+  overlapSeconds: number;
   jwksUrl: string;
   mayAdmin: boolean;
-  actions: { rotate: RotateAction; kill: KillAction };
+  actions: { rotate: RotateAction; kill: KillAction; check: CheckAction };
 }) {
   return (
     <div className="grid gap-4">
@@ -40,6 +50,7 @@ export function KeysView({
             </TextLink>
           </>
         }
+        actions={mayAdmin && <CheckKeys check={actions.check} />}
       />
       {(Object.keys(purposes) as (keyof typeof purposes)[]).map((purpose) => {
         const { title, signs } = purposes[purpose];
@@ -58,9 +69,32 @@ export function KeysView({
           >
             <ul aria-label={`${title}: keys in use`} className="divide-y divide-line">
               {current.map((each) => (
-                <KeyLine key={each.kid} row={each} kill={mayAdmin ? actions.kill : null} />
+                <KeyLine
+                  key={each.kid}
+                  row={each}
+                  use={use.filter(({ kid }) => kid === each.kid)}
+                  kill={mayAdmin ? actions.kill : null}
+                />
               ))}
             </ul>
+            <details className="border-line border-t">
+              <summary className="min-h-6 px-4 py-2 text-fg-2 text-xs">
+                What verifiers read: {publicKeys[purpose].length} public{' '}
+                {publicKeys[purpose].length === 1 ? 'key' : 'keys'}
+              </summary>
+              <div className="grid gap-2 px-4 pb-3">
+                <p className="max-w-[72ch] text-fg-2 text-xs">
+                  {purpose === 'token' ? 'Published at the address above.' : 'Given to those who verify it.'}{' '}
+                  A retired key stays for {formatDuration(overlapSeconds)}, until the last thing it signed has
+                  ended.
+                </p>
+                <CodeBlock
+                  label={`${title}: public keys`}
+                  code={JSON.stringify({ keys: publicKeys[purpose] }, null, 2)}
+                  maxHeight="16rem"
+                />
+              </div>
+            </details>
             {past.length > 0 && (
               <details className="border-line border-t">
                 <summary className="min-h-6 px-4 py-2 text-fg-2 text-xs">
@@ -68,7 +102,7 @@ export function KeysView({
                 </summary>
                 <ul aria-label={`${title}: earlier keys`} className="divide-y divide-line">
                   {past.map((each) => (
-                    <KeyLine key={each.kid} row={each} kill={null} />
+                    <KeyLine key={each.kid} row={each} use={[]} kill={null} />
                   ))}
                 </ul>
               </details>
@@ -80,7 +114,7 @@ export function KeysView({
   );
 }
 
-function KeyLine({ row, kill }: { row: KeyRow; kill: KillAction | null }) {
+function KeyLine({ row, use, kill }: { row: KeyRow; use: readonly KeyUse[]; kill: KillAction | null }) {
   return (
     <li className="flex flex-wrap items-center gap-x-4 gap-y-2 px-4 py-2.5 text-sm">
       <span className="w-24">
@@ -93,7 +127,25 @@ function KeyLine({ row, kill }: { row: KeyRow; kill: KillAction | null }) {
           {row.purpose === 'token' && row.state !== 'next' && row.state !== 'killed' && (
             <> · {liveTokens(row)}</>
           )}
+          {row.rotatesAt && (
+            <>
+              {' '}
+              · hands over <RelativeTime at={row.rotatesAt} />
+            </>
+          )}
         </span>
+        {use.length > 0 && (
+          <span className="text-fg-3 text-xs">
+            Verified with it in the last day:{' '}
+            {use.map((each, index) => (
+              <span key={each.byId}>
+                {index > 0 && ', '}
+                <TextLink href={`/guards/${each.byId}`}>{each.by}</TextLink> (
+                {each.calls.toLocaleString('en')}, last <RelativeTime at={each.lastAt} />)
+              </span>
+            ))}
+          </span>
+        )}
       </div>
       {kill && <KillKey row={row} kill={kill} />}
     </li>

@@ -59,7 +59,7 @@ export function ProbeLine({ probe, hasUpstream }: { probe: ProbeFacts; hasUpstre
             {probe.probedAt ? (
               <>
                 Asked <RelativeTime at={probe.probedAt} />
-                {probe.since && (
+                {probe.since && +new Date(probe.since) !== +new Date(probe.probedAt) && (
                   <>
                     , so since <RelativeTime at={probe.since} />
                   </>
@@ -67,7 +67,7 @@ export function ProbeLine({ probe, hasUpstream }: { probe: ProbeFacts; hasUpstre
                 .
               </>
             ) : (
-              'The next look comes within a quarter of an hour.'
+              'The next look comes within five minutes.'
             )}
           </>
         ) : (

@@ -112,6 +112,7 @@ export const eventCatalogue = {
   'key.kill': { version: 1, subject: 'signing key', says: 'A signing key was killed' },
   'key.retire': { version: 1, subject: 'signing key', says: 'A signing key was retired' },
   'message.replay': { version: 1, subject: 'message', says: 'A message was sent again' },
+  'message.test': { version: 1, subject: 'message', says: 'An admin sent a test mail to themselves' },
   'person.create': { version: 1, subject: 'person', says: 'A person was added' },
   'person.deactivate': { version: 1, subject: 'person', says: 'A person was deactivated' },
   'person.edit': { version: 1, subject: 'person', says: "A person's name was changed" },

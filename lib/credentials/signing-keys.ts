@@ -43,7 +43,9 @@ export type PublishedKey = {
  * A retired key stays published this long: the longest token's life, and a minute for the 30 s of skew either side
  * may have.
  */
-const overlapSeconds = longestTokenSeconds + 60;
+export const overlapSeconds = longestTokenSeconds + 60;
+/** A signing key serves this long, in days, before the next one takes over. */
+export const keyLifeDays = 30;
 
 /**
  * Makes sure that every purpose has an active key and a next one, at each start. Idempotent, and safe when several
@@ -286,6 +288,47 @@ export async function listSigningKeys(ctx: Ctx): Promise<KeyFacts[]> {
     },
   });
   return rows as KeyFacts[];
+}
+
+export const checkKeysInput = z.strictObject({});
+
+export type KeyCheck = { kid: string; purpose: KeyPurpose; state: KeyState; opens: boolean };
+
+/**
+ * Opens every sealed key that still signs or is kept, and compares it with its public half: whether the key-encryption
+ * key this process runs with is the one this database was sealed under, as it must be after a restore. Changes nothing
+ * and shows nothing of a key. Only an admin.
+ */
+export async function checkKeys(ctx: Ctx): Promise<{ checkedAt: Date; keys: KeyCheck[] }> {
+  requireRole(ctx, 'admin');
+  const vault = requireVault(ctx);
+  const rows = await ctx.db.prisma.signingKey.findMany({
+    where: { state: { in: ['next', 'active', 'retired'] } },
+    orderBy: { kid: 'desc' },
+    take: 200,
+  });
+  return {
+    checkedAt: ctx.clock.now(),
+    keys: rows.map((row) => ({
+      kid: row.kid,
+      purpose: row.purpose as KeyPurpose,
+      state: row.state as KeyState,
+      opens: opensToItsPublicHalf(vault, row),
+    })),
+  };
+}
+
+function opensToItsPublicHalf(
+  vault: Vault,
+  row: { kid: string; privateSealed: string; publicJwk: unknown },
+): boolean {
+  try {
+    const jwk = JSON.parse(vault.open(row.privateSealed, row.kid)) as { x?: string };
+    openPrivateJwk(JSON.parse(vault.open(row.privateSealed, row.kid)));
+    return jwk.x !== undefined && jwk.x === (row.publicJwk as PublicJwk).x;
+  } catch {
+    return false;
+  }
 }
 
 // ── the keys this process holds open ────────────────────────────────────────

@@ -1,10 +1,7 @@
 import { requireSystem } from '#lib/access/require.ts';
-import { keyPurposes, rotateSigningKey } from '#lib/credentials/signing-keys.ts';
+import { keyLifeDays, keyPurposes, rotateSigningKey } from '#lib/credentials/signing-keys.ts';
 import { addSeconds } from '#lib/platform/clock.ts';
 import type { Ctx } from '#lib/platform/ctx.ts';
-
-/** A signing key serves this long, in days, before the next one takes over. */
-const keyLifeDays = 30;
 
 /** Rotates every signing key that has served its time. Rotation overlaps, so nobody is refused for it. */
 export async function rotateKeys(ctx: Ctx): Promise<void> {

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { ConfigError, describeConfig, parseConfig, weaknessesOf } from './env.ts';
+import { ConfigError, describeConfig, parseConfig, reportSettings, weaknessesOf } from './env.ts';
 
 const options = { workingFolder: '/srv/countersign' };
 const key = Buffer.from(Array.from({ length: 32 }, (_, index) => index * 7)).toString('base64url');
@@ -169,4 +169,41 @@ test('an identity provider is known by its issuer to the byte and by its host to
     assumesVerifiedEmail: false,
   });
   expect(describeConfig(config).join('\n')).not.toContain('hunter2');
+});
+
+test('the report of settings says where each value is from and what it weakens, and carries no secret', () => {
+  const environment = {
+    PORT: '4880',
+    DATABASE_URL: 'postgresql://owner:hunter2hunter2@db.example:5432/countersign',
+    COUNTERSIGN_KEY_ENCRYPTION_KEY: key,
+    COUNTERSIGN_KEY_ENCRYPTION_KEY_FILE: '/run/secrets/key',
+    COUNTERSIGN_SMTP_URL: 'smtps://mailer:hunter2hunter2@mail.example:465',
+    COUNTERSIGN_REGISTRATION_NETWORKS: '0.0.0.0/0',
+    COUNTERSIGN_OIDC_ISSUER: 'https://id.example',
+    COUNTERSIGN_OIDC_CLIENT_ID: 'countersign',
+    COUNTERSIGN_OIDC_CLIENT_SECRET: 'hunter2hunter2',
+    LOG_LEVEL: 'silent',
+  };
+  const { COUNTERSIGN_KEY_ENCRYPTION_KEY_FILE: _, ...parsed } = environment;
+  const report = reportSettings(parseConfig(parsed, options), environment);
+  expect(JSON.stringify(report)).not.toContain('hunter2');
+  expect(JSON.stringify(report)).not.toContain(key);
+  const of = (name: string) => report.find((setting) => setting.name === name);
+  expect(of('PORT')).toMatchObject({ value: '4880', from: 'environment', weakens: null });
+  expect(of('COUNTERSIGN_ISSUER')).toMatchObject({ value: 'http://localhost:4880', from: 'default' });
+  expect(of('DATABASE_URL')).toMatchObject({ value: 'set (db.example:5432)', isSecret: true });
+  expect(of('COUNTERSIGN_KEY_ENCRYPTION_KEY')).toMatchObject({ value: 'set', from: 'file' });
+  expect(of('COUNTERSIGN_SMTP_URL')?.value).toBe('set (mail.example:465)');
+  expect(of('COUNTERSIGN_START_SECRET')).toMatchObject({ value: 'not set', from: 'default' });
+  expect(of('COUNTERSIGN_GATE_DATABASE_URL')?.weakens).toContain("the database owner's account");
+  expect(of('COUNTERSIGN_REGISTRATION_NETWORKS')?.weakens).toContain('from anywhere');
+  expect(of('LOG_LEVEL')?.weakens).toContain('Nothing is logged');
+  expect(report.every((setting) => setting.description.length > 0)).toBe(true);
+});
+
+test('every setting that could hold a secret is known to hold one', () => {
+  const report = reportSettings(parseConfig({}, options), {});
+  const looksSecret = report.filter(({ name }) => /SECRET|PASSWORD|_KEY$|DATABASE_URL|SMTP_URL/.test(name));
+  expect(looksSecret.length).toBeGreaterThan(7);
+  expect(looksSecret.filter((setting) => !setting.isSecret)).toEqual([]);
 });

@@ -14,3 +14,5 @@ export const removeKey = defineAction('access.removeKey');
 export const renameKey = defineAction('access.renameKey');
 export const unlinkProvider = defineAction('access.unlinkProvider');
 export const endSession = defineAction('access.endSession');
+export const testMail = defineAction('jobs.testMail', { quiet: true });
+export const testProvider = defineAction('access.testProvider', { quiet: true });

@@ -60,3 +60,13 @@ CREATE TABLE tool_succession (
 );
 CREATE UNIQUE INDEX tool_succession_living ON tool_succession (from_tool_id) WHERE ended_at IS NULL;
 CREATE INDEX tool_succession_server_id_idx ON tool_succession (server_id);
+
+-- What the last start of each kind of process was told, with secrets only as set or not set: for the page that explains
+-- the configuration, since the console is given next to nothing of it.
+CREATE TABLE start_report (
+  role TEXT PRIMARY KEY CHECK (role IN ('all', 'gate', 'console', 'worker')),
+  version TEXT NOT NULL,
+  started_at TIMESTAMPTZ(3) NOT NULL,
+  settings JSONB NOT NULL,
+  notes TEXT[] NOT NULL DEFAULT '{}'
+);
