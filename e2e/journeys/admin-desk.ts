@@ -129,3 +129,41 @@ test('Each guard has a page that Ava may read and Adam may act on; Olive is told
   await olive.goto(address);
   await expect(olive.getByRole('heading', { level: 1 })).not.toHaveText(/guard/i);
 });
+
+test('Adam reads what the installation was started with and checks the seals of its keys; Audrey may read both and test nothing', async ({
+  visit,
+}) => {
+  const adam = await visit('Adam');
+  await adam.goto('/settings');
+  await adam.getByRole('link', { name: 'Configuration' }).click();
+  await expect(adam.getByText('COUNTERSIGN_UPSTREAM_NETWORKS', { exact: true })).toBeVisible();
+  await expect(adam.getByText('No mail server is set', { exact: false })).toBeVisible();
+  const secret = adam.getByRole('listitem').filter({ hasText: 'COUNTERSIGN_OIDC_CLIENT_SECRET' });
+  await expect(secret).toContainText('not set');
+  await expectAccessible(adam, 'configuration');
+  await adam.setViewportSize({ width: 1280, height: 900 });
+  await adam.getByRole('link', { name: 'All signing keys' }).click();
+  await expect(adam.getByText(/hands over/).first()).toBeVisible();
+  await adam
+    .getByText(/^What verifiers read/)
+    .first()
+    .click();
+  await expect(adam.getByRole('region', { name: 'Access tokens: public keys' })).toContainText(
+    '"kty": "OKP"',
+  );
+  await expectAccessible(adam, 'keys');
+  await adam.setViewportSize({ width: 1280, height: 900 });
+  await adam.getByRole('button', { name: 'Check the seals' }).click();
+  await expect(adam.getByText(/^All \d+ open and fit their public halves$/)).toBeVisible();
+  await picture(adam, 'keys-checked');
+
+  const audrey = await visit('Audrey');
+  await audrey.goto('/settings/configuration');
+  await expect(audrey.getByText('COUNTERSIGN_UPSTREAM_NETWORKS', { exact: true })).toBeVisible();
+  await expect(audrey.getByRole('button', { name: /^(?:Send|Ask)/ })).toHaveCount(0);
+  const olive = await visit('Olive', { expectedErrors: [/403/] });
+  await olive.goto('/settings/profile');
+  await expect(olive.getByRole('link', { name: 'Configuration' })).toHaveCount(0);
+  await olive.goto('/settings/configuration');
+  await expect(olive.getByText('COUNTERSIGN_UPSTREAM_NETWORKS')).toHaveCount(0);
+});
