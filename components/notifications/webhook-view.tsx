@@ -54,7 +54,7 @@ const columns: DataColumn<Delivery>[] = [
     header: 'Type',
     cell: (row) => <code className="text-xs">{row.kind}</code>,
     width: '11rem',
-    hideBelow: 'md',
+    hideBelow: 'lg',
   },
   { id: 'state', header: 'State', cell: (row) => <StatePill state={row.state} plain />, width: '8rem' },
   {
@@ -77,7 +77,7 @@ const columns: DataColumn<Delivery>[] = [
         <span className="text-fg-3">–</span>
       ),
     width: '15rem',
-    hideBelow: 'lg',
+    hideBelow: 'md',
   },
   { id: 'at', header: 'Written', cell: (row) => <RelativeTime at={row.createdAt} />, width: '8rem' },
 ];

@@ -10,9 +10,11 @@ import { RelativeTime } from '#components/console/relative-time.tsx';
 import { StatePill } from '#components/console/state-pill.tsx';
 import { EmptyByFilter, EmptyState } from '#components/console/states.tsx';
 import { Avatar } from '#components/ui/avatar.tsx';
+import { Callout } from '#components/ui/callout.tsx';
 import { Select } from '#components/ui/select.tsx';
 import { LinkTabs } from '#components/ui/tabs.tsx';
 import type { InvitationRow, PersonRow } from '#lib/access/read-people.ts';
+import type { Staffing } from '#lib/access/read-staffing.ts';
 import type { Page } from '#lib/platform/cursor.ts';
 import { type InviteAction, InviteDialog } from './invite-dialog.tsx';
 import { type EndInvitationAction, OpenLinks } from './open-links.tsx';
@@ -64,6 +66,7 @@ const columns: DataColumn<PersonRow>[] = [
 export function PeopleView({
   page,
   counts,
+  staffing,
   invitations,
   filters,
   canManage,
@@ -71,6 +74,7 @@ export function PeopleView({
 }: {
   page: Page<PersonRow>;
   counts: Counts;
+  staffing: Staffing;
   invitations: readonly InvitationRow[];
   filters: Filters;
   canManage: boolean;
@@ -112,6 +116,7 @@ export function PeopleView({
           { value: 'groups', label: 'Groups', href: '/people/groups' },
         ]}
       />
+      <Missing staffing={staffing} canManage={canManage} />
       <FilterBar applied={applied} clearHref="/people">
         <SearchInput
           label="Search people"
@@ -166,5 +171,34 @@ export function PeopleView({
         <OpenLinks invitations={invitations} endInvitation={canManage ? actions.endInvitation : null} />
       )}
     </div>
+  );
+}
+
+/** What this installation cannot do for want of a person. */
+function Missing({ staffing, canManage }: { staffing: Staffing; canManage: boolean }) {
+  const { admins, approvers, undecidable } = staffing;
+  const remedy = canManage ? '' : ' An admin can change that.';
+  const names = new Intl.ListFormat('en').format(undecidable.map((person) => person.displayName));
+  return (
+    <>
+      {approvers === 0 && (
+        <Callout tone="danger" title="Nobody can approve anything">
+          No active person holds the role approver, so every request waits and then expires. Grant it to
+          somebody who owns no agents.{remedy}
+        </Callout>
+      )}
+      {approvers > 0 && undecidable.length > 0 && (
+        <Callout tone="warning" title={`Nobody can decide the requests of ${names}`}>
+          They are the only approver, and nobody decides what is their own. A second approver is needed.
+          {remedy}
+        </Callout>
+      )}
+      {admins === 1 && (
+        <Callout tone="warning" title="There is one admin only">
+          If they are away or leave, the way back is the command line of the host. A second one also has to
+          confirm who becomes approver or admin, which nobody does now.{remedy}
+        </Callout>
+      )}
+    </>
   );
 }

@@ -115,6 +115,8 @@ test('A webhook fails, Adam reads why in its log, the receiver is mended, and th
     await expect(audrey.getByRole('button', { name: /^(?:Send|Pause|Edit|Remove|New secret)/ })).toHaveCount(
       0,
     );
+    // Pages fetch what their links lead to; none shall ask a product that is gone.
+    for (const page of [adam, audrey]) await page.context().close();
   } finally {
     await product.stop();
     await new Promise((resolve) => receiver.close(resolve));

@@ -1,5 +1,6 @@
 import { PeopleView } from '#components/people/people-view.tsx';
 import { countPeople, listOpenInvitations, listPeople, listPeopleQuery } from '#lib/access/read-people.ts';
+import { readStaffing } from '#lib/access/read-staffing.ts';
 import { hasRole } from '#lib/access/require.ts';
 import { requirePage } from '../../page-context.ts';
 import { endInvitation, invitePerson } from './actions.ts';
@@ -12,15 +13,17 @@ export default async function PeoplePage({ searchParams }: Props) {
   const { ctx } = await requirePage('admin', 'auditor');
   // A hand-edited address shows the unfiltered list rather than an error.
   const query = listPeopleQuery.catch({ limit: 50 }).parse(await searchParams);
-  const [page, counts, invitations] = await Promise.all([
+  const [page, counts, staffing, invitations] = await Promise.all([
     listPeople(ctx, query).catch(() => listPeople(ctx, { limit: 50 })),
     countPeople(ctx),
+    readStaffing(ctx),
     listOpenInvitations(ctx),
   ]);
   return (
     <PeopleView
       page={page}
       counts={counts}
+      staffing={staffing}
       invitations={invitations}
       filters={{
         search: query.search ?? '',
