@@ -20,6 +20,7 @@ const roomGroups: readonly (readonly string[])[] = [
   ['credentials', 'registration'],
   ['approvals', 'drift'],
   ['revocation'],
+  ['search'],
   ['jobs'],
 ];
 

@@ -7,6 +7,7 @@ import { peopleRoutes } from './people.ts';
 import { requestRoutes } from './requests.ts';
 import { revocationRoutes } from './revocations.ts';
 import type { ApiRoute } from './route.ts';
+import { searchRoutes } from './search.ts';
 import { serverRoutes } from './servers.ts';
 
 /** Every operation of `/api/v1`: one file a noun, one line here. */
@@ -19,5 +20,6 @@ export const apiRoutes: readonly ApiRoute[] = [
   ...peopleRoutes,
   ...requestRoutes,
   ...revocationRoutes,
+  ...searchRoutes,
   ...serverRoutes,
 ];
