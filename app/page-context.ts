@@ -75,6 +75,7 @@ async function signInPath(): Promise<string> {
 
 function toViewer(actor: PersonActor, email: string, site: Site): Viewer {
   return {
+    personId: actor.personId,
     displayName: actor.displayName,
     email,
     roles: actor.roles,

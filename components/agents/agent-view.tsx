@@ -10,6 +10,7 @@ import { PageHeader } from '#components/console/page-header.tsx';
 import { Countdown, Duration, RelativeTime } from '#components/console/relative-time.tsx';
 import { StatePill } from '#components/console/state-pill.tsx';
 import { UntrustedText } from '#components/console/untrusted-text.tsx';
+import { usePageActions } from '#components/palette/page-actions.ts';
 import { Button } from '#components/ui/button.tsx';
 import { Callout } from '#components/ui/callout.tsx';
 import { Card } from '#components/ui/card.tsx';
@@ -87,6 +88,7 @@ export function AgentView({
   credentials,
   moreCredentials,
   revocations,
+  stopAsked = false,
   actions,
 }: {
   agent: AgentFacts;
@@ -94,9 +96,13 @@ export function AgentView({
   credentials: CredentialRow[];
   moreCredentials: boolean;
   revocations: Stop[];
+  /** The address asks for this question to be open. */
+  stopAsked?: boolean;
   actions: { suspend: StopAction; revoke: StopAction; reinstate: ReinstateAction };
 }) {
-  const [stopping, setStopping] = useState<StopEffect | null>(null);
+  const [stopping, setStopping] = useState<StopEffect | null>(
+    stopAsked && agent.can.stop ? (agent.state === 'active' ? 'suspend' : 'revoke') : null,
+  );
   const [reinstating, setReinstating] = useState(false);
   const nowMs = useNowEvery(5) * 1000;
   const live = agent.bindings.filter((binding) => binding.state === 'active');
@@ -109,6 +115,15 @@ export function AgentView({
       request.kind === 'reinstate' && ['submitted', 'changes requested', 'draft'].includes(request.state),
   );
   const [lastStop] = revocations;
+  usePageActions([
+    agent.can.change && { label: 'Ask for a change', icon: FilePen, href: `/requests/new?agent=${agent.id}` },
+    agent.can.reinstate &&
+      !openReinstatement && { label: 'Ask to reinstate…', icon: RotateCcw, run: () => setReinstating(true) },
+    agent.can.stop &&
+      agent.state === 'active' && { label: 'Suspend…', icon: CirclePause, run: () => setStopping('suspend') },
+    agent.can.stop && { label: 'Revoke…', icon: Ban, run: () => setStopping('revoke') },
+    { label: 'All events of this agent', icon: ScrollText, href: `/audit?agent=${agent.id}` },
+  ]);
   return (
     <div className="grid gap-4">
       <LiveRefresh topics={['agents', 'revocations']} />
@@ -365,7 +380,11 @@ export function AgentView({
           agent={agent}
           effect={stopping}
           stop={stopping === 'suspend' ? actions.suspend : actions.revoke}
-          onClose={() => setStopping(null)}
+          onClose={() => {
+            setStopping(null);
+            // Loaded again, the page asks no more.
+            if (stopAsked) window.history.replaceState(null, '', `/agents/${agent.id}`);
+          }}
         />
       )}
       {reinstating && (

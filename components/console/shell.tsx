@@ -1,6 +1,7 @@
 import Link from 'next/link';
 import type { ReactNode } from 'react';
 import { NotificationBell } from '#components/notifications/notification-bell.tsx';
+import { Palette } from '#components/palette/palette.tsx';
 import { cn } from '#components/ui/cn.ts';
 import { Wordmark } from './brand.tsx';
 import { LiveIndicator } from './live-indicator.tsx';
@@ -42,6 +43,7 @@ export function Shell({ viewer, theme, children }: { viewer: Viewer; theme: Them
           </div>
           <EnvironmentBadge environment={viewer.environment} />
           <div className="ml-auto flex items-center gap-2 sm:gap-3">
+            <Palette viewer={viewer} />
             <LiveIndicator />
             <NotificationBell />
             <UserMenu viewer={viewer} theme={theme} />

@@ -2,6 +2,7 @@ export type Role = 'owner' | 'approver' | 'auditor' | 'admin';
 
 /** What the frame of the console needs to know about the person looking at it. */
 export type Viewer = {
+  personId: string;
   displayName: string;
   email: string;
   roles: ReadonlyArray<Role>;

@@ -1,6 +1,6 @@
 'use client';
 
-import { Bot, MessageSquareText, Pencil, RotateCcw, Send, Undo2 } from 'lucide-react';
+import { Bot, MessageSquareText, Pencil, RotateCcw, ScrollText, Send, Stamp, Undo2 } from 'lucide-react';
 import type { z } from 'zod';
 import type { Action } from '#components/console/action.ts';
 import { ActionProblemNote } from '#components/console/action-problem.tsx';
@@ -13,6 +13,7 @@ import { Countdown, RelativeTime } from '#components/console/relative-time.tsx';
 import { StatePill } from '#components/console/state-pill.tsx';
 import { UntrustedText } from '#components/console/untrusted-text.tsx';
 import { useAction } from '#components/console/use-action.ts';
+import { usePageActions } from '#components/palette/page-actions.ts';
 import { Button } from '#components/ui/button.tsx';
 import { Callout } from '#components/ui/callout.tsx';
 import { Card } from '#components/ui/card.tsx';
@@ -50,6 +51,13 @@ export function RequestView({
   useLive(['requests'], { id: initial.id });
   const { data: request } = useKeptQuery<RequestDetail>(requestQuery(initial.id), initial);
   const submit = useAction(actions.submit);
+  usePageActions([
+    canReview &&
+      request.state === 'submitted' && { label: 'Open review', icon: Stamp, href: `/review/${request.id}` },
+    request.can.edit && { label: 'Edit this request', icon: Pencil, href: `/requests/${request.id}/edit` },
+    { label: 'Open its agent', icon: Bot, href: `/agents/${request.agentId}` },
+    { label: 'All events of this request', icon: ScrollText, href: `/audit?request=${request.id}` },
+  ]);
   return (
     <div className="grid gap-5">
       <PageHeader

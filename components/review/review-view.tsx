@@ -1,9 +1,10 @@
 'use client';
 
-import { Fingerprint } from 'lucide-react';
+import { Bot, Check, Fingerprint, MessageSquareWarning, ScrollText, X } from 'lucide-react';
 import { type KeyboardEvent, useRef, useState } from 'react';
 import { useLive } from '#components/console/live.ts';
 import { Dossier } from '#components/evidence/dossier.tsx';
+import { usePageActions } from '#components/palette/page-actions.ts';
 import { type CommentAction, Conversation } from '#components/requests/conversation.tsx';
 import { History } from '#components/requests/history.tsx';
 import { PurposeList } from '#components/requests/purpose-list.tsx';
@@ -105,6 +106,22 @@ export function ReviewView({
     decision.choose(verdict);
   }
 
+  usePageActions([
+    !readOnly &&
+      choice.blocked === null && {
+        label: choice.narrowed ? 'Approve narrowed…' : 'Approve as asked…',
+        icon: Check,
+        run: () => decision.choose(choice.narrowed ? 'narrow' : 'approve'),
+      },
+    !readOnly && {
+      label: 'Request changes…',
+      icon: MessageSquareWarning,
+      run: () => decision.choose('changes'),
+    },
+    !readOnly && { label: 'Reject…', icon: X, run: () => decision.choose('reject') },
+    { label: 'Open its agent', icon: Bot, href: `/agents/${review.agentId}` },
+    { label: 'All events of this request', icon: ScrollText, href: `/audit?request=${review.id}` },
+  ]);
   return (
     // biome-ignore lint/a11y/noStaticElementInteractions: shortcuts of the region; every one has a button
     <div ref={region} tabIndex={-1} onKeyDown={onKeyDown} className="grid gap-5 outline-none">

@@ -104,7 +104,7 @@ describe('who sees what', () => {
   });
 
   test.each([
-    ['by its name', () => 'ledger', ['agent', 'request']],
+    ['by its name', (): string => 'ledger', ['agent', 'request']],
     ['by the number of its request', () => `CS-${oscars.number}`, ['request']],
     ['by its client_id', () => oscars.client, ['client']],
     ['by an event of it', () => oscars.event, ['event']],

@@ -11,9 +11,15 @@ export const metadata = { title: 'Agent' };
 
 const shownCredentials = 25;
 
-export default async function AgentPage({ params }: { params: Promise<{ id: string }> }) {
+export default async function AgentPage({
+  params,
+  searchParams,
+}: {
+  params: Promise<{ id: string }>;
+  searchParams: Promise<{ stop?: string | string[] }>;
+}) {
   const { ctx } = await requirePage();
-  const { id } = await params;
+  const [{ id }, { stop }] = await Promise.all([params, searchParams]);
   const [agent, lifeline, credentials, revocations] = await notFoundOr(() =>
     Promise.all([
       getAgent(ctx, id),
@@ -24,11 +30,13 @@ export default async function AgentPage({ params }: { params: Promise<{ id: stri
   );
   return (
     <AgentView
+      key={stop === undefined ? 'read' : 'stop'}
       agent={agent}
       lifeline={lifeline}
       credentials={credentials.items}
       moreCredentials={credentials.nextCursor !== null}
       revocations={revocations.items}
+      stopAsked={stop !== undefined}
       actions={{ suspend: suspendAgent, revoke: revokeAgent, reinstate: askToReinstate }}
     />
   );
