@@ -1,5 +1,6 @@
 import {
   Bot,
+  CalendarClock,
   ClipboardCheck,
   FileInput,
   House,
@@ -54,6 +55,7 @@ const groups: ReadonlyArray<{ label: string | null; items: ReadonlyArray<NavItem
     label: 'Governed',
     items: [
       { label: 'Agents', href: '/agents', icon: Bot, roles: EVERYONE },
+      { label: 'Expiry', href: '/expiry', icon: CalendarClock, roles: EVERYONE },
       { label: 'Clients', href: '/clients', icon: MonitorSmartphone, roles: EVERYONE },
       { label: 'Servers & tools', href: '/servers', icon: Server, roles: EVERYONE },
       { label: 'Guards', href: '/guards', icon: ShieldHalf, roles: ['auditor', 'admin', 'approver'] },

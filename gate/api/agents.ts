@@ -6,6 +6,7 @@ import {
   listAgents,
   listAgentsQuery,
 } from '#lib/agents/read-agents.ts';
+import { expiryQuery, expirySchema, readExpiry } from '#lib/agents/read-expiry.ts';
 import { readRequest } from '#lib/approvals/read-review.ts';
 import { requestDetailSchema } from '#lib/approvals/views.ts';
 import { verbs } from '../verbs.ts';
@@ -23,6 +24,16 @@ export const agentRoutes = [
     query: listAgentsQuery,
     response: agentPageSchema,
     handle: (ctx, { query }) => listAgents(ctx, query),
+  }),
+  defineRoute({
+    method: 'get',
+    path: '/expiry',
+    operationId: 'readExpiry',
+    summary: 'What ends when: counted by day over thirteen weeks, and as a list',
+    tag: 'Agents',
+    query: expiryQuery,
+    response: expirySchema,
+    handle: (ctx, { query }) => readExpiry(ctx, query),
   }),
   defineRoute({
     method: 'get',
