@@ -29,8 +29,8 @@ export function EndsSoon({
       description={withinFortnight > 0 ? `${withinFortnight} within 14 days` : undefined}
       actions={
         withinFortnight > 0 ? (
-          <TextLink href="/agents?ends=fortnight" className="text-sm">
-            All
+          <TextLink href="/expiry" className="text-sm">
+            Timeline
           </TextLink>
         ) : undefined
       }

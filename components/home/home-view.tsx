@@ -6,24 +6,35 @@ import {
   ClipboardCheck,
   FileInput,
   KeyRound,
+  MailX,
   MonitorSmartphone,
+  OctagonX,
   Plus,
   ShieldHalf,
   Wrench,
 } from 'lucide-react';
 import type { ReactNode } from 'react';
+import { IntegrityAlarm, IntegrityBadge } from '#components/audit/integrity-badge.tsx';
+import { useNowEvery } from '#components/console/clock.ts';
 import { LiveRefresh } from '#components/console/live-refresh.tsx';
 import { RiskMark } from '#components/console/marks.tsx';
 import { PageHeader } from '#components/console/page-header.tsx';
 import { Countdown, RelativeTime } from '#components/console/relative-time.tsx';
 import { type Stat, StatRow } from '#components/console/stat.tsx';
 import { StatePill } from '#components/console/state-pill.tsx';
+import { formatRelative } from '#components/console/time.ts';
 import { UntrustedText } from '#components/console/untrusted-text.tsx';
+import { openPalette } from '#components/palette/open-palette.ts';
+import { usePageActions } from '#components/palette/page-actions.ts';
 import { formatLatency } from '#components/revocations/latency.ts';
 import { Badge } from '#components/ui/badge.tsx';
+import { Button } from '#components/ui/button.tsx';
 import { Callout } from '#components/ui/callout.tsx';
 import { Card } from '#components/ui/card.tsx';
 import { LinkButton, TextLink } from '#components/ui/link-button.tsx';
+import type { DecisionTimes } from '#lib/approvals/read-decision-times.ts';
+import type { Integrity } from '#lib/audit/read-event.ts';
+import { Decisions } from './decisions.tsx';
 import { type EndingAgent, EndsSoon } from './ends-soon.tsx';
 import { type FirstSteps, FirstStepsCard, isComplete } from './first-steps.tsx';
 
@@ -53,7 +64,7 @@ type Stop = {
 };
 export type HomeFacts = {
   roles: ReadonlyArray<string>;
-  agents: { active: number; suspended: number; mine: number };
+  agents: { active: number; suspended: number; mine: number; owned: number };
   ending: EndingAgent[];
   endingWithinDay: number;
   endingWithinFortnight: number;
@@ -63,6 +74,7 @@ export type HomeFacts = {
     unconfirmedTools: number;
     unconfirmedServerId: string | null;
     failedSyncs: number;
+    failedMessages: number | null;
     silentGuards: number;
     guards: number;
     servers: number;
@@ -70,7 +82,10 @@ export type HomeFacts = {
   } | null;
   firstSteps: FirstSteps | null;
   /** Requests the person can decide now; null for who decides none. */
-  waiting: { count: number; items: Request[] } | null;
+  waiting: { count: number; items: Request[]; oldestAt: string | null } | null;
+  /** For those who see all decisions and all of history. */
+  times: DecisionTimes | null;
+  integrity: Integrity | null;
   /** The person's own requests; null for who files none. */
   own: {
     returned: Request[];
@@ -88,6 +103,8 @@ const topics = ['requests', 'agents', 'clients', 'servers', 'guards', 'revocatio
 export function HomeView({ facts, name }: { facts: HomeFacts; name: string }) {
   const stats = statsOf(facts);
   const isOwner = facts.own !== null;
+  const mayStop = ['owner', 'approver', 'admin'].some((role) => facts.roles.includes(role));
+  usePageActions([mayStop && { label: 'Stop an agent…', icon: OctagonX, run: () => openPalette('stop') }]);
   const quiet =
     (facts.waiting?.count ?? 0) === 0 && (facts.own?.returnedCount ?? 0) === 0 && facts.reveals.length === 0;
   return (
@@ -96,15 +113,27 @@ export function HomeView({ facts, name }: { facts: HomeFacts; name: string }) {
       <PageHeader
         title={`Hello, ${name.split(' ', 1)[0]}`}
         actions={
-          isOwner ? (
-            <LinkButton
-              href="/requests/new"
-              variant={quiet ? 'primary' : 'secondary'}
-              icon={<Plus aria-hidden />}
-            >
-              Request an agent
-            </LinkButton>
-          ) : undefined
+          <>
+            {mayStop && (
+              <Button
+                variant="danger-outline"
+                icon={<OctagonX aria-hidden />}
+                aria-haspopup="dialog"
+                onClick={() => openPalette('stop')}
+              >
+                Stop an agent
+              </Button>
+            )}
+            {isOwner && (
+              <LinkButton
+                href="/requests/new"
+                variant={quiet ? 'primary' : 'secondary'}
+                icon={<Plus aria-hidden />}
+              >
+                Request an agent
+              </LinkButton>
+            )}
+          </>
         }
       />
       {facts.firstSteps && !isComplete(facts.firstSteps) && (
@@ -123,7 +152,9 @@ export function HomeView({ facts, name }: { facts: HomeFacts; name: string }) {
           Calls through {facts.platform.silentGuards === 1 ? 'it' : 'them'} are refused until contact is back.
         </Callout>
       )}
+      {facts.integrity && <IntegrityAlarm integrity={facts.integrity} />}
       <StatRow stats={stats} />
+      {isOwner && isFirstTime(facts) && <FirstAgent />}
       <div className="grid items-start gap-4 lg:grid-cols-2">
         <div className="grid gap-4">
           <WaitsForMe facts={facts} quiet={quiet} />
@@ -136,6 +167,8 @@ export function HomeView({ facts, name }: { facts: HomeFacts; name: string }) {
             withinDay={facts.endingWithinDay}
             withinFortnight={facts.endingWithinFortnight}
           />
+          {facts.times && <Decisions times={facts.times} />}
+          {facts.integrity && <HistoryCard integrity={facts.integrity} />}
           <Stops stops={facts.revocations} />
         </div>
       </div>
@@ -151,7 +184,11 @@ function statsOf(facts: HomeFacts): Stat[] {
       value: facts.waiting.count,
       href: '/review',
       tone: 'violet',
-      hint: facts.waiting.items.some((item) => item.browserWaitsUntil) ? 'a browser is waiting' : undefined,
+      hint: facts.waiting.items.some((item) => item.browserWaitsUntil) ? (
+        'a browser is waiting'
+      ) : facts.waiting.oldestAt ? (
+        <OldestWait at={facts.waiting.oldestAt} />
+      ) : undefined,
     });
   }
   if (facts.own) {
@@ -161,16 +198,21 @@ function statsOf(facts: HomeFacts): Stat[] {
       href: '/requests?scope=mine&state=changes+requested',
       tone: 'warning',
     });
-    stats.push({ label: 'My agents', value: facts.agents.mine, href: '/agents?scope=mine' });
+    stats.push({
+      label: 'My active agents',
+      value: facts.agents.mine,
+      href: '/agents?scope=mine&state=active',
+    });
   }
   if (!facts.own || facts.platform) {
     stats.push({ label: 'Active agents', value: facts.agents.active, href: '/agents?state=active' });
   }
   stats.push({
-    label: 'End within 24 hours',
-    value: facts.endingWithinDay,
-    href: '/agents?ends=day',
-    tone: 'warning',
+    label: 'End within 14 days',
+    value: facts.endingWithinFortnight,
+    href: '/agents?ends=fortnight',
+    hint: facts.endingWithinDay > 0 ? `${facts.endingWithinDay} within 24 hours` : undefined,
+    tone: facts.endingWithinDay > 0 ? 'warning' : undefined,
   });
   stats.push({
     label: 'Suspended',
@@ -186,6 +228,54 @@ function statsOf(facts: HomeFacts): Stat[] {
     });
   }
   return stats;
+}
+
+/** Ages by itself; the stat is a link already, so it takes no focus of its own. */
+function OldestWait({ at }: { at: string }) {
+  const now = useNowEvery(60);
+  return (
+    <span suppressHydrationWarning>
+      oldest {formatRelative(Math.floor(Date.parse(at) / 1000) - now).replace(/^in .*/, 'just now')}
+    </span>
+  );
+}
+
+function isFirstTime({ agents, own }: HomeFacts): boolean {
+  return agents.owned === 0 && own !== null && own.returnedCount + own.submittedCount + own.draftCount === 0;
+}
+
+function FirstAgent() {
+  return (
+    <Card title="Your first agent" id="first-agent">
+      <ul className="grid gap-2 text-sm">
+        <li>
+          <span className="font-medium">With a browser:</span> point Claude Code, Cursor, VS Code or another
+          MCP client at one of the <TextLink href="/servers">servers</TextLink>. Its sign-in brings you to a
+          page that asks what it is for.
+        </li>
+        <li>
+          <span className="font-medium">Without one:</span>{' '}
+          <TextLink href="/requests/new">request an agent</TextLink> for a service that runs by itself.
+        </li>
+      </ul>
+    </Card>
+  );
+}
+
+function HistoryCard({ integrity }: { integrity: Integrity }) {
+  return (
+    <Card
+      title="History"
+      id="history"
+      actions={
+        <TextLink href="/audit" className="text-sm">
+          Open
+        </TextLink>
+      }
+    >
+      <IntegrityBadge integrity={integrity} />
+    </Card>
+  );
 }
 
 function WaitsForMe({ facts, quiet }: { facts: HomeFacts; quiet: boolean }) {
@@ -325,6 +415,14 @@ function Platform({
             </TextLink>
           )}
         </Line>
+        {platform.failedMessages !== null && platform.failedMessages > 0 && (
+          <Line icon={<MailX aria-hidden />}>
+            <TextLink href="/notifications/messages?show=failed" className="font-medium">
+              {platform.failedMessages} {platform.failedMessages === 1 ? 'message was' : 'messages were'} not
+              delivered
+            </TextLink>
+          </Line>
+        )}
         <Line icon={<ShieldHalf aria-hidden />}>
           <TextLink
             href={platform.silentGuards > 0 ? '/guards?show=silent' : '/guards'}

@@ -8,10 +8,11 @@ import { PageHeader } from '#components/console/page-header.tsx';
 import { Pagination } from '#components/console/pagination.tsx';
 import { ExactTime } from '#components/console/relative-time.tsx';
 import { StatePill } from '#components/console/state-pill.tsx';
-import { EmptyState } from '#components/console/states.tsx';
+import { EmptyByFilter, EmptyState } from '#components/console/states.tsx';
 import { UntrustedText } from '#components/console/untrusted-text.tsx';
 import { useAction } from '#components/console/use-action.ts';
 import { Button } from '#components/ui/button.tsx';
+import { LinkTabs } from '#components/ui/tabs.tsx';
 import { OutgoingTabs } from './outgoing-tabs.tsx';
 
 export type MessageRow = {
@@ -32,6 +33,7 @@ type Actions = { replayDelivery: Action<{ messageId: string }, void> };
 export function MessagesView({
   webhooks,
   messages,
+  show,
   nextHref,
   firstHref,
   mayEdit,
@@ -39,6 +41,7 @@ export function MessagesView({
 }: {
   webhooks: ReadonlyArray<{ id: string; name: string; url: string }>;
   messages: ReadonlyArray<MessageRow>;
+  show: 'all' | 'waiting' | 'failed';
   nextHref: string | null;
   firstHref: string | null;
   mayEdit: boolean;
@@ -125,6 +128,15 @@ export function MessagesView({
       />
       <ActionProblemNote problem={replay.problem} />
       <OutgoingTabs current="messages" />
+      <LinkTabs
+        label="Which messages"
+        current={show}
+        tabs={[
+          { value: 'all', label: 'All', href: '/notifications/messages' },
+          { value: 'waiting', label: 'Waiting', href: '/notifications/messages?show=waiting' },
+          { value: 'failed', label: 'Failed', href: '/notifications/messages?show=failed' },
+        ]}
+      />
       <DataTable
         label="Outgoing messages"
         rows={messages}
@@ -132,9 +144,13 @@ export function MessagesView({
         rowKey={(row) => row.id}
         rowHref={(row) => `/notifications/messages/${row.id}`}
         empty={
-          <EmptyState title="Nothing was sent yet">
-            A message is written whenever somebody is told something.
-          </EmptyState>
+          show === 'all' ? (
+            <EmptyState title="Nothing was sent yet">
+              A message is written whenever somebody is told something.
+            </EmptyState>
+          ) : (
+            <EmptyByFilter noun="messages" clearHref="/notifications/messages" />
+          )
         }
       />
       <Pagination previousHref={firstHref} nextHref={nextHref} />

@@ -5,6 +5,7 @@ import type { QueueRow, RequestDetail, RequestPage, Review } from '#lib/approval
 export type RequestsAddress = {
   scope: 'mine' | 'team' | 'all';
   state?: string | undefined;
+  decided?: string | undefined;
   q?: string | undefined;
   cursor?: string | undefined;
 };

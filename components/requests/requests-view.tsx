@@ -30,6 +30,11 @@ const states = [
   'expired',
 ] as const;
 
+const decidedWords: Record<string, string> = {
+  recently: 'Decided in the last 4 weeks',
+  narrowed: 'Narrowed in the last 4 weeks',
+};
+
 const scopeWords: Record<RequestsAddress['scope'], string> = { mine: 'Mine', team: 'Team', all: 'All' };
 
 /** Requests as a list: whose, in which state, newest first. */
@@ -48,7 +53,7 @@ export function RequestsView({
   useLive(['requests']);
   const query = useKeptQuery<RequestPage>(requestsQuery(address), initial);
   const page = query.data;
-  const filtered = Boolean(address.state || address.q);
+  const filtered = Boolean(address.state || address.q || address.decided);
   const total = Object.values(page.counts).reduce((sum, count) => sum + count, 0);
   return (
     <div className="grid gap-4">
@@ -70,7 +75,7 @@ export function RequestsView({
           tabs={scopes.map((scope) => ({
             value: scope,
             label: scopeWords[scope],
-            href: requestsHref({ scope, state: address.state, q: address.q }),
+            href: requestsHref({ ...address, scope, cursor: undefined }),
           }))}
         />
       )}
@@ -81,6 +86,14 @@ export function RequestsView({
                 {
                   label: stateWord(address.state),
                   removeHref: requestsHref({ ...address, state: undefined, cursor: undefined }),
+                },
+              ]
+            : []),
+          ...(address.decided
+            ? [
+                {
+                  label: decidedWords[address.decided] ?? address.decided,
+                  removeHref: requestsHref({ ...address, decided: undefined, cursor: undefined }),
                 },
               ]
             : []),

@@ -3,7 +3,7 @@ import { requirePerson } from '#lib/access/require.ts';
 import { addSeconds } from '#lib/platform/clock.ts';
 import type { Ctx } from '#lib/platform/ctx.ts';
 import type { Prisma } from '#lib/platform/db.ts';
-import { ownerFilter } from './visibility.ts';
+import { visibleAgents } from './visibility.ts';
 
 const daySeconds = 24 * 3600;
 export const agentEnds = { day: daySeconds, fortnight: 14 * daySeconds } as const;
@@ -63,7 +63,7 @@ export async function readAgentFacets(ctx: Ctx): Promise<AgentFacets> {
   requirePerson(ctx);
   const db = ctx.db.prisma;
   const now = ctx.clock.now();
-  const visible = await ownerFilter(db, ctx);
+  const visible = await visibleAgents(db, ctx);
   const count = (filter: AgentFilter) =>
     db.agent.count({ where: { AND: [visible, agentFilter(filter, now)] } });
   const [bindings, owners, day, fortnight, never, idle] = await Promise.all([

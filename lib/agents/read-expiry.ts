@@ -84,8 +84,8 @@ export const expirySchema = z
 export type Expiry = z.output<typeof expirySchema>;
 export type EndingApproval = z.output<typeof endingApprovalSchema>;
 
-// The expression of the index tool_binding_ends, and of bindingStateAt.
-const endsAt = '(CASE WHEN b.first_issued_at IS NULL THEN b.unused_ends_at ELSE b.expires_at END)';
+/** When a binding `b` ends: the expression of the index tool_binding_ends, and what `bindingStateAt` computes. */
+export const endsAt = '(CASE WHEN b.first_issued_at IS NULL THEN b.unused_ends_at ELSE b.expires_at END)';
 const riskRank = `(SELECT max(CASE v.risk WHEN 'high' THEN 2 WHEN 'medium' THEN 1 ELSE 0 END)
   FROM tool_version v WHERE v.id = ANY (b.tool_version_ids))`;
 const riskWords = ['low', 'medium', 'high'] as const;

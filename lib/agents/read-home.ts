@@ -2,7 +2,8 @@ import { hasRole, requirePerson } from '#lib/access/require.ts';
 import { addSeconds } from '#lib/platform/clock.ts';
 import type { Ctx } from '#lib/platform/ctx.ts';
 import { agentEnds } from './agent-filter.ts';
-import { ownerFilter } from './visibility.ts';
+import { endsAt } from './read-expiry.ts';
+import { ownersVisibleTo } from './visibility.ts';
 
 export type EndingAgent = {
   id: string;
@@ -14,7 +15,8 @@ export type EndingAgent = {
 };
 
 export type HomeFacts = {
-  agents: { active: number; suspended: number; mine: number };
+  /** `mine` are the person's own that are active, `owned` all they ever had. */
+  agents: { active: number; suspended: number; mine: number; owned: number };
   /** Next fortnight, soonest first, at most twelve. */
   ending: EndingAgent[];
   endingWithinDay: number;
@@ -27,6 +29,8 @@ export type HomeFacts = {
     unconfirmedTools: number;
     unconfirmedServerId: string | null;
     failedSyncs: number;
+    /** Mails and webhook calls given up on; null for who may not see them. */
+    failedMessages: number | null;
     silentGuards: number;
     guards: number;
     servers: number;
@@ -35,86 +39,79 @@ export type HomeFacts = {
 };
 
 const mostEnding = 12;
+const mostReveals = 5;
 /** A connected guard is marked as seen every two seconds. */
 const silentAfterSeconds = 10;
 
-/** What a home page counts about agents and the platform, as far as the actor may see it. */
+type EndingRow = {
+  id: string;
+  name: string;
+  owner: string;
+  endsAt: Date;
+  neverUsed: boolean;
+  withinDay: number;
+  all: number;
+};
+
+/**
+ * What a home page counts about agents and the platform, as far as the actor may see it. Each number is what the list
+ * behind it shows: the same people see the same agents here and there.
+ */
 export async function readHome(ctx: Ctx): Promise<HomeFacts> {
   const person = requirePerson(ctx);
   const db = ctx.db.prisma;
   const now = ctx.clock.now();
-  const visible = await ownerFilter(db, ctx);
+  const owners = await ownersVisibleTo(db, ctx);
+  const visible =
+    owners === 'all' ? {} : { OR: [{ ownerId: { in: [...owners] } }, { deputyId: person.personId }] };
   const ownOnly = !hasRole(person, 'approver', 'auditor', 'admin');
-  const window = { gt: now, lte: addSeconds(now, agentEnds.fortnight) };
-  const [states, mine, bindings, reveals, platform] = await Promise.all([
+  const [states, mine, owned, ending, reveals, platform] = await Promise.all([
     db.agent.groupBy({ by: ['state'], where: visible, _count: { _all: true } }),
-    db.agent.count({
-      where: { ownerId: person.personId, state: { in: ['active', 'suspended', 'pending'] } },
-    }),
-    db.toolBinding.findMany({
-      where: {
-        endedAt: null,
-        agent: { ...visible, state: { in: ['active', 'suspended'] } },
-        OR: [{ expiresAt: window }, { firstIssuedAt: null, unusedEndsAt: window }],
-      },
-      select: {
-        expiresAt: true,
-        firstIssuedAt: true,
-        unusedEndsAt: true,
-        agent: { select: { id: true, name: true, ownerId: true } },
-      },
-    }),
-    db.reveal.findMany({
-      where: { ownerId: person.personId, expiresAt: { gt: now } },
-      orderBy: { expiresAt: 'asc' },
-      take: 5,
-      select: { agentId: true, expiresAt: true },
-    }),
+    db.agent.count({ where: { ownerId: person.personId, state: 'active' } }),
+    db.agent.count({ where: { ownerId: person.personId } }),
+    // By the very condition of the lists: the index tool_binding_ends answers it.
+    ctx.db.search.query<EndingRow>(
+      `WITH ending AS (
+         SELECT a.id, a.name, a.owner_id, min(${endsAt}) AS ends_at,
+                (array_agg(b.first_issued_at IS NULL ORDER BY ${endsAt}))[1] AS never_used
+           FROM tool_binding b JOIN agent a ON a.id = b.agent_id
+          WHERE b.ended_at IS NULL AND a.state IN ('active', 'suspended') AND ${endsAt} > $3 AND ${endsAt} <= $5
+            AND ($1::text[] IS NULL OR a.owner_id = ANY ($1) OR a.deputy_id = $2)
+          GROUP BY a.id
+       )
+       SELECT e.id, e.name, p.display_name AS owner, e.ends_at AS "endsAt", e.never_used AS "neverUsed",
+              (count(*) FILTER (WHERE e.ends_at <= $4) OVER ())::int AS "withinDay", (count(*) OVER ())::int AS "all"
+         FROM ending e JOIN person p ON p.id = e.owner_id ORDER BY e.ends_at, e.id LIMIT ${mostEnding}`,
+      [
+        owners === 'all' ? null : [...owners],
+        person.personId,
+        now,
+        addSeconds(now, agentEnds.day),
+        addSeconds(now, agentEnds.fortnight),
+      ],
+    ),
+    ctx.db.search.query<{ agentId: string; agentName: string; expiresAt: Date }>(
+      `SELECT r.agent_id AS "agentId", a.name AS "agentName", r.expires_at AS "expiresAt"
+         FROM reveal r JOIN agent a ON a.id = r.agent_id AND a.state = 'active'
+        WHERE r.owner_id = $1 AND r.expires_at > $2 ORDER BY r.expires_at LIMIT ${mostReveals}`,
+      [person.personId, now],
+    ),
     ownOnly ? null : readPlatform(ctx),
   ]);
-  const byAgent = new Map<string, EndingAgent & { ownerId: string }>();
-  for (const { agent, ...binding } of bindings) {
-    const neverUsed = binding.firstIssuedAt === null;
-    const endsAt = (
-      neverUsed ? binding.unusedEndsAt : (binding.expiresAt ?? binding.unusedEndsAt)
-    ).toISOString();
-    const known = byAgent.get(agent.id);
-    if (known && known.endsAt <= endsAt) continue;
-    byAgent.set(agent.id, {
-      id: agent.id,
-      name: agent.name,
-      ownerId: agent.ownerId,
-      owner: '',
-      endsAt,
-      neverUsed,
-    });
-  }
-  const ending = [...byAgent.values()].sort((a, b) => a.endsAt.localeCompare(b.endsAt));
-  const shown = ending.slice(0, mostEnding);
-  const dayEnd = addSeconds(now, agentEnds.day).toISOString();
-  const [people, revealed] = await Promise.all([
-    db.person.findMany({
-      where: { id: { in: shown.map((agent) => agent.ownerId) } },
-      select: { id: true, displayName: true },
-    }),
-    db.agent.findMany({
-      where: { id: { in: reveals.map((reveal) => reveal.agentId) }, state: 'active' },
-      select: { id: true, name: true },
-    }),
-  ]);
-  const nameOf = new Map(people.map((each) => [each.id, each.displayName]));
   const count = (state: string) => states.find((row) => row.state === state)?._count._all ?? 0;
+  const [first] = ending.rows;
   return {
-    agents: { active: count('active'), suspended: count('suspended'), mine },
-    ending: shown.map(({ ownerId, ...agent }) => ({ ...agent, owner: nameOf.get(ownerId) ?? ownerId })),
-    endingWithinDay: ending.filter((agent) => agent.endsAt <= dayEnd).length,
-    endingWithinFortnight: ending.length,
-    reveals: reveals.flatMap((reveal) => {
-      const agent = revealed.find((each) => each.id === reveal.agentId);
-      return agent
-        ? [{ agentId: agent.id, agentName: agent.name, expiresAt: reveal.expiresAt.toISOString() }]
-        : [];
-    }),
+    agents: { active: count('active'), suspended: count('suspended'), mine, owned },
+    ending: ending.rows.map(({ id, name, owner, endsAt: at, neverUsed }) => ({
+      id,
+      name,
+      owner,
+      endsAt: at.toISOString(),
+      neverUsed,
+    })),
+    endingWithinDay: first?.withinDay ?? 0,
+    endingWithinFortnight: first?.all ?? 0,
+    reveals: reveals.rows.map((row) => ({ ...row, expiresAt: row.expiresAt.toISOString() })),
     platform,
   };
 }
@@ -122,25 +119,30 @@ export async function readHome(ctx: Ctx): Promise<HomeFacts> {
 async function readPlatform(ctx: Ctx): Promise<NonNullable<HomeFacts['platform']>> {
   const db = ctx.db.prisma;
   const silentSince = addSeconds(ctx.clock.now(), -silentAfterSeconds);
-  const [unclaimedClients, [tools], failedSyncs, silentGuards, guards, servers] = await Promise.all([
-    db.client.count({ where: { forgottenAt: null, claimedAt: null } }),
-    db.$queryRaw<{ tools: bigint; unconfirmed: bigint; serverId: string | null }[]>`
+  const [unclaimedClients, [tools], failedSyncs, failedMessages, silentGuards, guards, servers] =
+    await Promise.all([
+      db.client.count({ where: { forgottenAt: null, claimedAt: null } }),
+      db.$queryRaw<{ tools: bigint; unconfirmed: bigint; serverId: string | null }[]>`
       SELECT count(*) AS tools, count(*) FILTER (WHERE v.confirmed_at IS NULL) AS unconfirmed,
              CASE WHEN count(DISTINCT t.server_id) FILTER (WHERE v.confirmed_at IS NULL) = 1
                   THEN min(t.server_id) FILTER (WHERE v.confirmed_at IS NULL) END AS "serverId"
         FROM tool t JOIN tool_version v ON v.tool_id = t.id AND v.version = t.current_version
         JOIN mcp_server s ON s.id = t.server_id
        WHERE t.removed_at IS NULL AND s.state = 'active'`,
-    db.mcpServer.count({ where: { state: 'active', lastSyncError: { not: null } } }),
-    db.guard.count({ where: { state: 'enrolled', lastSeenAt: { lt: silentSince } } }),
-    db.guard.count({ where: { state: 'enrolled' } }),
-    db.mcpServer.count({ where: { state: 'active' } }),
-  ]);
+      db.mcpServer.count({ where: { state: 'active', lastSyncError: { not: null } } }),
+      hasRole(ctx.actor, 'admin', 'auditor')
+        ? db.outboxMessage.count({ where: { failedAt: { not: null } } })
+        : null,
+      db.guard.count({ where: { state: 'enrolled', lastSeenAt: { lt: silentSince } } }),
+      db.guard.count({ where: { state: 'enrolled' } }),
+      db.mcpServer.count({ where: { state: 'active' } }),
+    ]);
   return {
     unclaimedClients,
     unconfirmedTools: Number(tools?.unconfirmed ?? 0),
     unconfirmedServerId: tools?.serverId ?? null,
     failedSyncs,
+    failedMessages,
     silentGuards,
     guards,
     servers,

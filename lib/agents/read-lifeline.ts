@@ -2,7 +2,7 @@ import { requirePerson } from '#lib/access/require.ts';
 import { type EventKind, eventCatalogue } from '#lib/audit/catalogue.ts';
 import type { Ctx } from '#lib/platform/ctx.ts';
 import { NotFound } from '#lib/platform/errors.ts';
-import { ownerFilter } from './visibility.ts';
+import { visibleAgents } from './visibility.ts';
 
 export type Lane = 'registration' | 'decision' | 'binding' | 'credential' | 'call' | 'revocation' | 'agent';
 
@@ -54,7 +54,7 @@ export async function readLifeline(ctx: Ctx, agentId: string): Promise<LifelineE
   requirePerson(ctx);
   const db = ctx.db.prisma;
   const agent = await db.agent.findFirst({
-    where: { id: agentId, ...(await ownerFilter(db, ctx)) },
+    where: { AND: [{ id: agentId }, await visibleAgents(db, ctx)] },
     select: { instances: { select: { clientId: true } } },
   });
   if (!agent) throw new NotFound();

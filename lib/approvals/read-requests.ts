@@ -7,6 +7,7 @@ import { addSeconds } from '#lib/platform/clock.ts';
 import type { Ctx } from '#lib/platform/ctx.ts';
 import type { Tx } from '#lib/platform/db.ts';
 import { diffSnapshots } from './diff.ts';
+import { findNarrowed, recentSeconds } from './read-decision-times.ts';
 import { checkSeparation, describeConflict } from './separation.ts';
 import { requestStates, reviewDueSeconds } from './states.ts';
 import {
@@ -24,6 +25,9 @@ export const listRequestsQuery = z.object({
   scope: z.enum(['mine', 'team', 'all']).default('all'),
   state: z.enum(requestStates as [string, ...string[]]).optional(),
   agentId: z.string().max(64).optional(),
+  decided: z.enum(['recently', 'narrowed']).optional().meta({
+    description: 'Approved or rejected within four weeks; or of these, approved with less than was asked.',
+  }),
   /** Words of the agent's name, or a number such as CS-12. */
   q: z.string().trim().max(100).optional(),
   cursor: z.string().max(64).optional(),
@@ -42,6 +46,7 @@ export async function listRequests(ctx: Ctx, query: ListRequestsQuery): Promise<
       query.scope === 'team' ? { NOT: { ownerId: person.personId } } : {},
       query.agentId ? { agentId: query.agentId } : {},
       searchFilter(query.q),
+      await decidedFilter(ctx, query.decided),
     ],
   };
   const stateFilter = query.state ? { state: query.state } : {};
@@ -56,6 +61,17 @@ export async function listRequests(ctx: Ctx, query: ListRequestsQuery): Promise<
     items: await toRows(db, ctx, page),
     nextCursor: rows.length > query.limit ? (page.at(-1)?.id ?? null) : null,
     counts: Object.fromEntries(groups.map((group) => [group.state, group._count._all])),
+  };
+}
+
+async function decidedFilter(ctx: Ctx, decided: ListRequestsQuery['decided']) {
+  if (!decided) return {};
+  const since = addSeconds(ctx.clock.now(), -recentSeconds);
+  if (decided === 'narrowed') return { id: { in: await findNarrowed(ctx, since) } };
+  return {
+    state: { in: ['approved', 'rejected'] },
+    submittedAt: { not: null },
+    decidedAt: { gt: since, lte: ctx.clock.now() },
   };
 }
 

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { requirePerson } from '#lib/access/require.ts';
-import { ownerFilter } from '#lib/agents/visibility.ts';
+import { visibleAgents } from '#lib/agents/visibility.ts';
 import type { Ctx } from '#lib/platform/ctx.ts';
 import { decodeCursor, encodeCursor, pageOf, pageQuery } from '#lib/platform/cursor.ts';
 import type { Prisma } from '#lib/platform/db.ts';
@@ -52,7 +52,7 @@ export async function listCredentials(
   if (ctx.actor.kind !== 'system') requirePerson(ctx);
   const { prisma } = ctx.db;
   const agent = await prisma.agent.findFirst({
-    where: { id: agentId, ...(await ownerFilter(prisma, ctx)) },
+    where: { AND: [{ id: agentId }, await visibleAgents(prisma, ctx)] },
     select: { id: true, epoch: true, state: true, ownerId: true },
   });
   if (!agent) throw new NotFound();

@@ -20,6 +20,7 @@ export default async function RequestsPage({
   const address: RequestsAddress = {
     scope: query.scope,
     state: query.state,
+    decided: query.decided,
     q: query.q,
     cursor: query.cursor,
   };

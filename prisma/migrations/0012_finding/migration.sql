@@ -16,6 +16,7 @@ CREATE INDEX tool_name_prefix ON tool (lower(name) text_pattern_ops);
 
 -- The requests about an agent, and the agents somebody answers for in the owner's absence.
 CREATE INDEX registration_request_agent_id_idx ON registration_request (agent_id);
+CREATE INDEX registration_request_decided_at_idx ON registration_request (decided_at);
 CREATE INDEX agent_deputy_id_idx ON agent (deputy_id);
 
 -- When an approval ends: by its clock once a credential was issued, unused by its own date before that.

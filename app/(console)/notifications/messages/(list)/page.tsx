@@ -11,11 +11,14 @@ const base = '/notifications/messages';
 export default async function MessagesPage({
   searchParams,
 }: {
-  searchParams: Promise<{ cursor?: string | string[] }>;
+  searchParams: Promise<{ cursor?: string | string[]; show?: string | string[] }>;
 }) {
-  const [{ ctx }, { cursor }] = await Promise.all([requirePage('admin', 'auditor'), searchParams]);
+  const [{ ctx }, { cursor, show }] = await Promise.all([requirePage('admin', 'auditor'), searchParams]);
+  const state = show === 'failed' || show === 'waiting' ? show : undefined;
+  const here = state ? `${base}?show=${state}` : base;
   const at = typeof cursor === 'string' ? cursor : undefined;
-  const read = (from: string | undefined) => listDeliveries(ctx, { limit: 50, cursor: from });
+  const read = (from: string | undefined) =>
+    listDeliveries(ctx, { limit: 50, cursor: from, ...(state ? { state } : {}) });
   const [webhooks, page] = await Promise.all([
     listWebhooks(ctx),
     read(at).catch((error) => (error instanceof Invalid ? read(undefined) : Promise.reject(error))),
@@ -34,8 +37,9 @@ export default async function MessagesPage({
         createdAt: item.createdAt.toISOString(),
         lastError: item.lastError,
       }))}
-      firstHref={at ? base : null}
-      nextHref={page.nextCursor && `${base}?cursor=${encodeURIComponent(page.nextCursor)}`}
+      show={state ?? 'all'}
+      firstHref={at ? here : null}
+      nextHref={page.nextCursor && `${here}${state ? '&' : '?'}cursor=${encodeURIComponent(page.nextCursor)}`}
       mayEdit={ctx.actor.roles.includes('admin')}
       actions={{ replayDelivery }}
     />
