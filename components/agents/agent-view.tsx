@@ -1,6 +1,6 @@
 'use client';
 
-import { Ban, CirclePause, FilePen, KeyRound, RotateCcw, ScrollText } from 'lucide-react';
+import { Ban, ChartNoAxesGantt, CirclePause, FilePen, KeyRound, RotateCcw, ScrollText } from 'lucide-react';
 import { useState } from 'react';
 import { useNowEvery } from '#components/console/clock.ts';
 import { CopyableId } from '#components/console/copyable-id.tsx';
@@ -122,6 +122,7 @@ export function AgentView({
     agent.can.stop &&
       agent.state === 'active' && { label: 'Suspend…', icon: CirclePause, run: () => setStopping('suspend') },
     agent.can.stop && { label: 'Revoke…', icon: Ban, run: () => setStopping('revoke') },
+    { label: 'Its whole life', icon: ChartNoAxesGantt, href: `/agents/${agent.id}/lifeline` },
     { label: 'All events of this agent', icon: ScrollText, href: `/audit?agent=${agent.id}` },
   ]);
   return (
@@ -251,8 +252,12 @@ export function AgentView({
             title="Lifeline"
             id="lifeline"
             actions={
-              <LinkButton size="sm" href={`/audit?agent=${agent.id}`} icon={<ScrollText aria-hidden />}>
-                All events
+              <LinkButton
+                size="sm"
+                href={`/agents/${agent.id}/lifeline`}
+                icon={<ChartNoAxesGantt aria-hidden />}
+              >
+                Whole life
               </LinkButton>
             }
           >

@@ -34,15 +34,15 @@ export function Shell({ viewer, theme, children }: { viewer: Viewer; theme: Them
         </nav>
       </div>
       <div className="flex min-w-0 flex-col">
-        <header className="no-print sticky top-0 z-30 flex h-(--header-height) items-center gap-2 border-line border-b bg-canvas px-4 sm:px-6">
+        <header className="no-print sticky top-0 z-30 flex h-(--header-height) items-center gap-2 border-line border-b bg-canvas px-4 max-[22.5rem]:px-2 sm:px-6">
           <div className="flex items-center gap-2 lg:hidden">
             <MobileNav viewer={viewer} />
-            <Link href="/" className="rounded-sm max-[22.5rem]:hidden">
+            <Link href="/" className="rounded-sm max-[26rem]:hidden">
               <Wordmark />
             </Link>
           </div>
           <EnvironmentBadge environment={viewer.environment} />
-          <div className="ml-auto flex items-center gap-2 sm:gap-3">
+          <div className="ml-auto flex items-center gap-1 sm:gap-3">
             <Palette viewer={viewer} />
             <LiveIndicator />
             <NotificationBell />

@@ -132,7 +132,9 @@ export function ExpiryChart({
                 ) : (
                   <span className="min-h-6 truncate font-medium leading-6">{row.label}</span>
                 )}
-                <span className="tabular shrink-0 text-fg-3 text-xs">{row.total.toLocaleString('en')}</span>
+                <span className="tabular shrink-0 pr-1.5 text-fg-3 text-xs">
+                  {row.total.toLocaleString('en')}
+                </span>
               </div>
               {row.weeks.map((week, column) => {
                 const cell = `${rowIndex} ${column}`;

@@ -5,6 +5,7 @@ import { useRouter } from 'next/navigation';
 import { useState } from 'react';
 import { useNowEvery } from '#components/console/clock.ts';
 import { type DataColumn, type DataSort, DataTable } from '#components/console/data-table.tsx';
+import { DayRangeForm } from '#components/console/day-range-form.tsx';
 import { FilterBar } from '#components/console/filters.tsx';
 import { LiveRefresh } from '#components/console/live-refresh.tsx';
 import { RiskMark } from '#components/console/marks.tsx';
@@ -18,7 +19,6 @@ import { Badge } from '#components/ui/badge.tsx';
 import { Button } from '#components/ui/button.tsx';
 import { Card } from '#components/ui/card.tsx';
 import { Dialog, DialogClose } from '#components/ui/dialog.tsx';
-import { Input } from '#components/ui/input.tsx';
 import { LinkButton, TextLink } from '#components/ui/link-button.tsx';
 import { LinkTabs } from '#components/ui/tabs.tsx';
 import type { EndingApproval, Expiry } from '#lib/agents/read-expiry.ts';
@@ -120,8 +120,9 @@ export function ExpiryView({
             ) : (
               <p className="py-4 text-center text-fg-2 text-sm">Nothing ends in these weeks.</p>
             )}
-            <RangeForm
+            <DayRangeForm
               key={`${address.from} ${address.to}`}
+              clearLabel="All weeks"
               from={address.from ?? ''}
               to={address.to ?? ''}
               onRange={(next) => router.replace(hrefOf(next), { scroll: false })}
@@ -272,64 +273,6 @@ function Flags({
         </li>
       )}
     </ul>
-  );
-}
-
-/** The days of the list by keyboard, or by a pointer that does not drag. */
-function RangeForm({
-  from,
-  to,
-  onRange,
-}: {
-  from: string;
-  to: string;
-  onRange: (range: { from: string; to: string }) => void;
-}) {
-  const [problem, setProblem] = useState(false);
-  return (
-    <form
-      aria-label="Days"
-      className="no-print flex flex-wrap items-end gap-x-3 gap-y-2"
-      onSubmit={(event) => {
-        event.preventDefault();
-        const form = new FormData(event.currentTarget);
-        const next = { from: String(form.get('from') ?? ''), to: String(form.get('to') ?? '') };
-        const reversed = next.from !== '' && next.to !== '' && next.from > next.to;
-        setProblem(reversed);
-        if (!reversed) onRange(next);
-      }}
-    >
-      {(['from', 'to'] as const).map((name) => (
-        <label key={name} htmlFor={`expiry-${name}`} className="grid gap-0.5 text-fg-2 text-xs">
-          {name === 'from' ? 'First day' : 'Last day'}
-          <Input
-            id={`expiry-${name}`}
-            type="date"
-            name={name}
-            max="2099-12-31"
-            defaultValue={name === 'from' ? from : to}
-            aria-invalid={problem || undefined}
-            aria-describedby={problem ? 'expiry-range-problem' : 'expiry-range-zone'}
-            className="h-8 w-38"
-          />
-        </label>
-      ))}
-      <Button type="submit">Show days</Button>
-      {(from || to) && (
-        <Button type="button" variant="ghost" onClick={() => onRange({ from: '', to: '' })}>
-          All weeks
-        </Button>
-      )}
-      {problem ? (
-        <p id="expiry-range-problem" role="alert" className="pb-1.5 text-danger text-xs">
-          The last day lies before the first.
-        </p>
-      ) : (
-        <p id="expiry-range-zone" className="pb-1.5 text-fg-3 text-xs">
-          Days in UTC
-        </p>
-      )}
-    </form>
   );
 }
 

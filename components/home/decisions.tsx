@@ -16,7 +16,11 @@ export function Decisions({ times }: { times: DecisionTimes }) {
         <div className="grid gap-4 sm:grid-cols-[minmax(0,1fr)_auto]">
           <dl className="grid content-start gap-2 text-sm">
             <Fact term="Half were decided within">
-              {medianSeconds === null ? 'no time yet' : formatDuration(medianSeconds)}
+              {medianSeconds === null
+                ? '–'
+                : medianSeconds === 0
+                  ? 'a second'
+                  : formatDuration(medianSeconds)}
             </Fact>
             <Fact term="Decided">
               <TextLink href="/requests?scope=all&decided=recently" className="tabular font-medium">
@@ -31,7 +35,7 @@ export function Decisions({ times }: { times: DecisionTimes }) {
                 <span className="text-fg-3"> · {percent(narrowed, approved)} of approvals</span>
               )}
             </Fact>
-            <Fact term="Linked by policy, nobody asked">
+            <Fact term="Linked without a decision">
               <TextLink
                 href={`/audit?kind=client.link&from=${encodeURIComponent(times.since)}`}
                 className="tabular font-medium"
@@ -65,7 +69,7 @@ function percent(part: number, whole: number): string {
 function Trend({ trend }: { trend: DecisionTimes['trend'] }) {
   const highest = Math.max(1, ...trend.map(({ medianSeconds }) => medianSeconds ?? 0));
   return (
-    <figure className="grid content-start gap-1 sm:w-36">
+    <figure className="relative grid content-start gap-1 sm:w-36">
       <svg aria-hidden viewBox="0 0 80 40" preserveAspectRatio="none" className="h-12 w-full">
         {trend.map(({ medianSeconds }, index) => {
           const height = medianSeconds === null ? 0 : Math.max(3, (medianSeconds / highest) * 38);
@@ -86,26 +90,28 @@ function Trend({ trend }: { trend: DecisionTimes['trend'] }) {
       <figcaption aria-hidden className="text-2xs text-fg-3">
         Median by week, 8 weeks
       </figcaption>
-      <table className="sr-only">
-        <caption>Median time to a decision by week, the oldest first</caption>
-        <thead>
-          <tr>
-            <th scope="col">Weeks ago</th>
-            <th scope="col">Median</th>
-            <th scope="col">Decided</th>
-          </tr>
-        </thead>
-        <tbody>
-          {trend.map(({ medianSeconds, decided }, index) => (
-            // biome-ignore lint/suspicious/noArrayIndexKey: weeks keep their order
-            <tr key={index}>
-              <th scope="row">{trend.length - 1 - index}</th>
-              <td>{medianSeconds === null ? 'none' : formatDuration(medianSeconds)}</td>
-              <td>{decided}</td>
+      <div className="sr-only">
+        <table>
+          <caption>Median time to a decision by week, the oldest first</caption>
+          <thead>
+            <tr>
+              <th scope="col">Weeks ago</th>
+              <th scope="col">Median</th>
+              <th scope="col">Decided</th>
             </tr>
-          ))}
-        </tbody>
-      </table>
+          </thead>
+          <tbody>
+            {trend.map(({ medianSeconds, decided }, index) => (
+              // biome-ignore lint/suspicious/noArrayIndexKey: weeks keep their order
+              <tr key={index}>
+                <th scope="row">{trend.length - 1 - index}</th>
+                <td>{medianSeconds === null ? 'none' : formatDuration(medianSeconds)}</td>
+                <td>{decided}</td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      </div>
     </figure>
   );
 }

@@ -225,7 +225,7 @@ export function PaletteDialog({
           )}
           <div
             aria-hidden
-            className="flex shrink-0 items-center gap-4 border-line border-t px-4 py-2 text-2xs text-fg-3 pointer-coarse:hidden"
+            className="flex shrink-0 items-center gap-4 border-line border-t px-4 py-2 text-2xs text-fg-3 max-sm:hidden pointer-coarse:hidden"
           >
             <span className="flex items-center gap-1">
               <Kbd>↑</Kbd>

@@ -74,6 +74,7 @@ async function prepare(visit: Visit): Promise<Map<string, string>> {
   for (const page of [olive, ava, adam]) await page.context().close();
   return new Map([
     ['/requests/[id]/edit', `${editable}/edit`],
+    ['/agents/[id]/lifeline', `${agent}/lifeline`],
     ['/agents/[id]/reveal', `${agent}/reveal`],
   ]);
 }

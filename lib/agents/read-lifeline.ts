@@ -50,7 +50,11 @@ const mostEvents = 400;
 const mostEntries = 80;
 
 /** An agent's life as its history tells it, newest first: registration, decisions, bindings, credentials, calls, stops. */
-export async function readLifeline(ctx: Ctx, agentId: string): Promise<LifelineEntry[]> {
+export async function readLifeline(
+  ctx: Ctx,
+  agentId: string,
+  options: { from?: Date; to?: Date; mostEntries?: number } = {},
+): Promise<LifelineEntry[]> {
   requirePerson(ctx);
   const db = ctx.db.prisma;
   const agent = await db.agent.findFirst({
@@ -59,6 +63,10 @@ export async function readLifeline(ctx: Ctx, agentId: string): Promise<LifelineE
   });
   if (!agent) throw new NotFound();
   const clientIds = agent.instances.map((instance) => instance.clientId);
+  const at = {
+    ...(options.from ? { gte: options.from } : {}),
+    ...(options.to ? { lt: options.to } : {}),
+  };
   const select = {
     id: true,
     at: true,
@@ -75,13 +83,13 @@ export async function readLifeline(ctx: Ctx, agentId: string): Promise<LifelineE
   } as const;
   const [own, registrations, servers] = await Promise.all([
     db.auditEvent.findMany({
-      where: { agentId },
+      where: { agentId, at },
       orderBy: [{ at: 'desc' }, { id: 'desc' }],
-      take: mostEvents,
+      take: options.mostEntries ? mostEvents * 5 : mostEvents,
       select,
     }),
     db.auditEvent.findMany({
-      where: { subjectId: { in: clientIds }, kind: 'client.register', agentId: null },
+      where: { subjectId: { in: clientIds }, kind: 'client.register', agentId: null, at },
       orderBy: { at: 'desc' },
       take: 20,
       select,
@@ -99,7 +107,7 @@ export async function readLifeline(ctx: Ctx, agentId: string): Promise<LifelineE
       last.count += 1;
       last.since = entry.at;
       last.tools = [...new Set([...last.tools, ...entry.tools])];
-    } else if (entries.length < mostEntries) {
+    } else if (entries.length < (options.mostEntries ?? mostEntries)) {
       entries.push(entry);
     }
   }
