@@ -19,8 +19,11 @@ const stateLooks: Record<string, string> = {
 /** A life as lanes over time. A picture of what the tables beside it say, and described as one. */
 export function LifelineChart({ timeline }: { timeline: AgentTimeline }) {
   const { states, bindings, requests, minted } = timeline;
-  const start = Date.parse(timeline.from);
-  const end = Math.max(start + 1, Date.parse(timeline.to));
+  const first = Date.parse(timeline.from);
+  const last = Math.max(first + 1, Date.parse(timeline.to));
+  // A little before and after, so that what happened at an end is not cut in half.
+  const margin = (last - first) * 0.03;
+  const [start, end] = [first - margin, last + margin];
   const at = (instant: string | number) =>
     (((typeof instant === 'number' ? instant : Date.parse(instant)) - start) / (end - start)) * 100;
   const place = (from: string, to: string | null) => {
@@ -56,7 +59,7 @@ export function LifelineChart({ timeline }: { timeline: AgentTimeline }) {
   return (
     <div
       role="img"
-      aria-label={`From ${formatUtc(new Date(start))} to ${formatUtc(new Date(end))}: ${shown.length} approvals, ${points.length} steps of requests, ${total} credentials minted. The tables below say the same.`}
+      aria-label={`From ${formatUtc(new Date(first))} to ${formatUtc(new Date(last))}: ${shown.length} approvals, ${points.length} steps of requests, ${total} credentials minted. The tables below say the same.`}
       className="grid gap-1.5 text-xs"
     >
       <Lane label="State">

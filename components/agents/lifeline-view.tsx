@@ -73,14 +73,12 @@ export function LifelineView({ timeline, from, to }: { timeline: AgentTimeline; 
           />
         </div>
       </Card>
+      <Held timeline={timeline} />
       <div className="grid items-start gap-4 xl:grid-cols-2">
-        <Held timeline={timeline} />
-        <div className="grid gap-4">
-          <States timeline={timeline} />
-          <Requests timeline={timeline} />
-          <Minted timeline={timeline} />
-        </div>
+        <States timeline={timeline} />
+        <Requests timeline={timeline} />
       </div>
+      <Minted timeline={timeline} />
       <Events timeline={timeline} auditHref={audit} />
     </div>
   );

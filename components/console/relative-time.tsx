@@ -32,6 +32,8 @@ export function RelativeTime({
     <time
       dateTime={date.toISOString()}
       title={dense ? absolute : undefined}
+      // Printed instead: what was three hours ago says nothing on paper.
+      data-printed={exact ? undefined : absolute}
       tabIndex={dense ? undefined : 0}
       suppressHydrationWarning
       className={cn('whitespace-nowrap rounded-xs', className)}

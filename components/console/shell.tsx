@@ -6,6 +6,7 @@ import { cn } from '#components/ui/cn.ts';
 import { Wordmark } from './brand.tsx';
 import { LiveIndicator } from './live-indicator.tsx';
 import { MobileNav } from './mobile-nav.tsx';
+import { PrintStamp } from './print-stamp.tsx';
 import { SideNav } from './side-nav.tsx';
 import type { Theme } from './theme.ts';
 import { UserMenu } from './user-menu.tsx';
@@ -51,6 +52,7 @@ export function Shell({ viewer, theme, children }: { viewer: Viewer; theme: Them
         </header>
         <main id="main" tabIndex={-1} className="w-full max-w-384 flex-1 px-4 py-5 outline-none sm:px-6">
           {children}
+          <PrintStamp />
         </main>
       </div>
     </div>

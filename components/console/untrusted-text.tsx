@@ -1,5 +1,5 @@
 import { cn } from '#components/ui/cn.ts';
-import { toVisibleSegments } from '#lib/platform/text.ts';
+import { toVisibleSegments } from '#lib/platform/visible-text.ts';
 
 /**
  * Text written by a party we do not trust. Hidden characters are shown by code point, and its direction cannot

@@ -74,7 +74,7 @@ export function ExpiryChart({
   }
 
   return (
-    <div className="-mx-1 overflow-x-auto px-1 pb-1 print:overflow-visible">
+    <div className="relative -mx-1 overflow-x-auto px-1 pb-1 print:overflow-visible">
       {/* biome-ignore lint/a11y/useSemanticElements: on narrow screens a lane's name stands above its weeks, which no table row does */}
       <div
         ref={grid}

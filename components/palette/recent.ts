@@ -1,17 +1,18 @@
-import { z } from 'zod';
-
-/** Ids alone, and whose: names are asked for anew, so that nothing is told that is not to be seen any more. */
-const stored = z.object({ person: z.string().max(80), ids: z.array(z.string().max(1_000)).max(12) });
 const storageKey = 'countersign.recent';
 const mostKept = 8;
 
 type Store = Pick<Storage, 'getItem' | 'setItem' | 'removeItem'>;
 
+/** Ids alone, and whose: names are asked for anew, so that nothing is told that is not to be seen any more. */
+type Kept = { person: string; ids: string[] };
+
 /** The things this person looked at last in this browser, newest first. Somebody else's are forgotten. */
 export function readRecent(store: Store, person: string): string[] {
   try {
-    const kept = stored.parse(JSON.parse(store.getItem(storageKey) ?? 'null'));
-    if (kept.person === person) return kept.ids;
+    const kept = JSON.parse(store.getItem(storageKey) ?? 'null') as Partial<Kept> | null;
+    if (kept?.person === person && Array.isArray(kept.ids)) {
+      return kept.ids.filter((id) => typeof id === 'string' && id.length <= 1_000).slice(0, mostKept);
+    }
     store.removeItem(storageKey);
   } catch {
     // Nothing kept, something else's, or a browser that keeps nothing.
@@ -34,7 +35,7 @@ export function keepRecent(store: Store, person: string, ids: readonly string[])
 
 function write(store: Store, person: string, ids: readonly string[]): void {
   try {
-    store.setItem(storageKey, JSON.stringify({ person, ids: ids.slice(0, mostKept) }));
+    store.setItem(storageKey, JSON.stringify({ person, ids: ids.slice(0, mostKept) } satisfies Kept));
   } catch {
     // A full or closed store: the list is a convenience.
   }

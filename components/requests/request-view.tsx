@@ -5,6 +5,7 @@ import type { z } from 'zod';
 import type { Action } from '#components/console/action.ts';
 import { ActionProblemNote } from '#components/console/action-problem.tsx';
 import { ConfirmAction } from '#components/console/confirm-action.tsx';
+import { DigestChip } from '#components/console/copyable-id.tsx';
 import { AskedGranted } from '#components/console/diff-line.tsx';
 import { useLive } from '#components/console/live.ts';
 import { ClassMark, OutcomeMark, RiskMark } from '#components/console/marks.tsx';
@@ -172,6 +173,10 @@ export function RequestView({
                   hint: 'from the first token',
                 },
                 { term: 'Connects as', value: request.clientClass },
+                {
+                  term: 'Snapshot',
+                  value: <DigestChip digest={request.snapshotDigest} label="snapshot digest" />,
+                },
                 request.deputy && { term: 'Deputy', value: request.deputy.displayName },
                 request.createdBy.personId !== request.owner.personId && {
                   term: 'Written by',

@@ -126,7 +126,7 @@ export function ToolReview({
             disabled={readOnly || !kept}
           />
         </div>
-        <div id={detailsId} hidden={!open} className="grid gap-3 pb-1">
+        <div id={detailsId} hidden={!open} className="print-expand grid gap-3 pb-1">
           <p className="max-w-[80ch] text-sm">
             {tool.previous ? (
               <ChangedText before={tool.previous.description} after={tool.description} />

@@ -10,9 +10,9 @@ import {
   revealHidden,
   skeletonOf,
   toOneLine,
-  toVisibleSegments,
   truncateText,
 } from '#lib/platform/text.ts';
+import { toVisibleSegments } from '#lib/platform/visible-text.ts';
 
 describe('hidden characters', () => {
   it.each([

@@ -102,8 +102,13 @@ function escapeLike(value: string): string {
 
 // $1 owners whose things the person sees, null for all · $2 the person · $3 ids · $4 prefix · $5 words · $6 number · $7 text
 const ownsOrStandsIn = '($1::text[] IS NULL OR t.owner_id = ANY ($1) OR t.deputy_id = $2)';
+// Sets of one's own, not a look at each hit: how long an answer takes must not tell how many of others' are named so.
 const hasInstance =
-  '($1::text[] IS NULL OR EXISTS (SELECT FROM instance i WHERE i.client_id = t.id AND i.owner_id = ANY ($1)))';
+  '($1::text[] IS NULL OR t.id IN (SELECT i.client_id FROM instance i WHERE i.owner_id = ANY ($1)))';
+const seesRequest = `($1::text[] IS NULL OR t.id IN (
+  SELECT r.id FROM registration_request r WHERE r.owner_id = ANY ($1)
+  UNION SELECT r.id FROM registration_request r WHERE r.created_by_id = $2
+  UNION SELECT r.id FROM agent d JOIN registration_request r ON r.agent_id = d.id WHERE d.deputy_id = $2))`;
 
 /** Ids of `table` by id, by the beginning of the name and by words of it, each from its own index. */
 function matches(table: string, visible: string, byId = 't.id = ANY ($3)'): string {
@@ -133,12 +138,12 @@ const statements: Record<Exclude<FoundKind, 'event'>, { sql: string; forPlatform
   request: {
     sql: `SELECT 'request', r.id, 'CS-' || r.number, a.name, r.state, NULL::text, found.rank
       FROM (
-        SELECT t.id, 0 AS rank FROM registration_request t JOIN agent a ON a.id = t.agent_id
-         WHERE (t.id = ANY ($3) OR t.number = $6) AND ${seesRequest('t', 'a')}
+        SELECT t.id, 0 AS rank FROM registration_request t
+         WHERE (t.id = ANY ($3) OR t.number = $6) AND ${seesRequest}
         UNION ALL
         SELECT * FROM (
           SELECT t.id, 1 FROM agent a JOIN registration_request t ON t.agent_id = a.id
-           WHERE name_words(a.name) @@ $5::tsquery AND t.number IS DISTINCT FROM $6 AND ${seesRequest('t', 'a')}
+           WHERE name_words(a.name) @@ $5::tsquery AND t.number IS DISTINCT FROM $6 AND ${seesRequest}
            LIMIT ${candidates}) named
       ) found JOIN registration_request r ON r.id = found.id JOIN agent a ON a.id = r.agent_id
       ORDER BY found.rank, r.id DESC LIMIT ${mostPerKind}`,
@@ -165,10 +170,6 @@ const statements: Record<Exclude<FoundKind, 'event'>, { sql: string; forPlatform
      ORDER BY 7, p.display_name, p.id LIMIT ${mostPerKind}`,
   },
 };
-
-function seesRequest(request: string, agent: string): string {
-  return `($1::text[] IS NULL OR ${request}.owner_id = ANY ($1) OR ${request}.created_by_id = $2 OR ${agent}.deputy_id = $2)`;
-}
 
 /** Events are found by what names one: its id, its digest, or the hash of its leaf. The audit page looks for the rest. */
 async function eventOf(ctx: Ctx, query: SearchQuery): Promise<Found[]> {

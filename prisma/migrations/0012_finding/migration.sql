@@ -16,6 +16,8 @@ CREATE INDEX tool_name_prefix ON tool (lower(name) text_pattern_ops);
 
 -- The requests about an agent, and the agents somebody answers for in the owner's absence.
 CREATE INDEX registration_request_agent_id_idx ON registration_request (agent_id);
+CREATE INDEX registration_request_created_by_id_idx ON registration_request (created_by_id);
+CREATE INDEX instance_owner_id_idx ON instance (owner_id);
 CREATE INDEX registration_request_decided_at_idx ON registration_request (decided_at);
 CREATE INDEX agent_deputy_id_idx ON agent (deputy_id);
 
