@@ -70,7 +70,7 @@ export async function readHome(ctx: Ctx): Promise<HomeFacts> {
     db.agent.count({ where: { ownerId: person.personId, state: 'active' } }),
     db.agent.count({ where: { ownerId: person.personId } }),
     // By the very condition of the lists: the index tool_binding_ends answers it.
-    ctx.db.search.query<EndingRow>(
+    db.$queryRawUnsafe<EndingRow[]>(
       `WITH ending AS (
          SELECT a.id, a.name, a.owner_id, min(${endsAt}) AS ends_at,
                 (array_agg(b.first_issued_at IS NULL ORDER BY ${endsAt}))[1] AS never_used
@@ -82,27 +82,26 @@ export async function readHome(ctx: Ctx): Promise<HomeFacts> {
        SELECT e.id, e.name, p.display_name AS owner, e.ends_at AS "endsAt", e.never_used AS "neverUsed",
               (count(*) FILTER (WHERE e.ends_at <= $4) OVER ())::int AS "withinDay", (count(*) OVER ())::int AS "all"
          FROM ending e JOIN person p ON p.id = e.owner_id ORDER BY e.ends_at, e.id LIMIT ${mostEnding}`,
-      [
-        owners === 'all' ? null : [...owners],
-        person.personId,
-        now,
-        addSeconds(now, agentEnds.day),
-        addSeconds(now, agentEnds.fortnight),
-      ],
+      owners === 'all' ? null : [...owners],
+      person.personId,
+      now,
+      addSeconds(now, agentEnds.day),
+      addSeconds(now, agentEnds.fortnight),
     ),
-    ctx.db.search.query<{ agentId: string; agentName: string; expiresAt: Date }>(
+    db.$queryRawUnsafe<{ agentId: string; agentName: string; expiresAt: Date }[]>(
       `SELECT r.agent_id AS "agentId", a.name AS "agentName", r.expires_at AS "expiresAt"
          FROM reveal r JOIN agent a ON a.id = r.agent_id AND a.state = 'active'
         WHERE r.owner_id = $1 AND r.expires_at > $2 ORDER BY r.expires_at LIMIT ${mostReveals}`,
-      [person.personId, now],
+      person.personId,
+      now,
     ),
     ownOnly ? null : readPlatform(ctx),
   ]);
   const count = (state: string) => states.find((row) => row.state === state)?._count._all ?? 0;
-  const [first] = ending.rows;
+  const [first] = ending;
   return {
     agents: { active: count('active'), suspended: count('suspended'), mine, owned },
-    ending: ending.rows.map(({ id, name, owner, endsAt: at, neverUsed }) => ({
+    ending: ending.map(({ id, name, owner, endsAt: at, neverUsed }) => ({
       id,
       name,
       owner,
@@ -111,7 +110,7 @@ export async function readHome(ctx: Ctx): Promise<HomeFacts> {
     })),
     endingWithinDay: first?.withinDay ?? 0,
     endingWithinFortnight: first?.all ?? 0,
-    reveals: reveals.rows.map((row) => ({ ...row, expiresAt: row.expiresAt.toISOString() })),
+    reveals: reveals.map((row) => ({ ...row, expiresAt: row.expiresAt.toISOString() })),
     platform,
   };
 }

@@ -99,10 +99,12 @@ export async function readTimeline(ctx: Ctx, agentId: string, query: TimelineQue
       take: mostRequests,
       select: { id: true, number: true, kind: true, state: true, submittedAt: true, decidedAt: true },
     }),
-    ctx.db.search.query<{ date: string; count: number }>(
+    db.$queryRawUnsafe<{ date: string; count: number }[]>(
       `SELECT to_char(issued_at AT TIME ZONE 'UTC', 'YYYY-MM-DD') AS date, count(*)::int AS count
          FROM credential WHERE agent_id = $1 AND issued_at >= $2 AND issued_at < $3 GROUP BY 1 ORDER BY 1`,
-      [agentId, from, query.to ? to : addSeconds(to, 1)],
+      agentId,
+      from,
+      query.to ? to : addSeconds(to, 1),
     ),
     readLifeline(ctx, agentId, {
       ...(query.from ? { from } : {}),
@@ -140,7 +142,7 @@ export async function readTimeline(ctx: Ctx, agentId: string, query: TimelineQue
       submittedAt: request.submittedAt?.toISOString() ?? null,
       decidedAt: request.decidedAt?.toISOString() ?? null,
     })),
-    minted: minted.rows,
+    minted,
     entries: entries.slice(0, mostEntries),
     more: entries.length > mostEntries,
   };

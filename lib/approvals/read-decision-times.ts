@@ -34,8 +34,8 @@ export async function readDecisionTimes(ctx: Ctx): Promise<DecisionTimes> {
     narrowed: number;
     median: number | null;
   };
-  const [{ rows }, linked] = await Promise.all([
-    ctx.db.search.query<Line>(
+  const [rows, linked] = await Promise.all([
+    ctx.db.prisma.$queryRawUnsafe<Line[]>(
       `WITH decided AS (
          SELECT floor(extract(epoch FROM $1::timestamptz - r.decided_at) / ${weekSeconds})::int AS week, r.decided_at,
                 extract(epoch FROM r.decided_at - r.submitted_at)::float8 AS seconds, r.state, ${isNarrowed} AS narrowed
@@ -51,7 +51,8 @@ export async function readDecisionTimes(ctx: Ctx): Promise<DecisionTimes> {
        SELECT NULL, count(*)::int, count(*) FILTER (WHERE state = 'approved')::int,
               count(*) FILTER (WHERE narrowed)::int, percentile_cont(0.5) WITHIN GROUP (ORDER BY seconds)
          FROM decided WHERE decided_at > $2`,
-      [now, since],
+      now,
+      since,
     ),
     ctx.db.prisma.auditEvent.count({ where: { kind: 'client.link', at: { gte: since, lte: now } } }),
   ]);
@@ -83,10 +84,10 @@ const mostNarrowed = 5_000;
 
 /** Which requests were approved narrowed since then, for a list of them. */
 export async function findNarrowed(ctx: Pick<Ctx, 'db'>, since: Date): Promise<string[]> {
-  const { rows } = await ctx.db.search.query<{ id: string }>(
+  const rows = await ctx.db.prisma.$queryRawUnsafe<{ id: string }[]>(
     `SELECT r.id FROM registration_request r WHERE r.decided_at > $1 AND ${isNarrowed}
       ORDER BY r.id DESC LIMIT ${mostNarrowed}`,
-    [since],
+    since,
   );
   return rows.map((row) => row.id);
 }
