@@ -2,7 +2,6 @@
 
 import { CSPProvider } from '@base-ui/react/csp-provider';
 import { QueryClient, QueryClientProvider } from '@tanstack/react-query';
-import { NuqsAdapter } from 'nuqs/adapters/next/app';
 import { type ReactNode, useState } from 'react';
 import { ToastProvider } from '#components/ui/toast.tsx';
 import { TooltipProvider } from '#components/ui/tooltip.tsx';
@@ -27,13 +26,11 @@ export function Providers({ nonce, children }: { nonce?: string; children: React
   return (
     <CSPProvider nonce={nonce} disableStyleElements>
       <QueryClientProvider client={client}>
-        <NuqsAdapter>
-          <TooltipProvider delay={350} closeDelay={60}>
-            <ToastProvider>
-              <TopDialogProvider>{children}</TopDialogProvider>
-            </ToastProvider>
-          </TooltipProvider>
-        </NuqsAdapter>
+        <TooltipProvider delay={350} closeDelay={60}>
+          <ToastProvider>
+            <TopDialogProvider>{children}</TopDialogProvider>
+          </ToastProvider>
+        </TooltipProvider>
       </QueryClientProvider>
     </CSPProvider>
   );

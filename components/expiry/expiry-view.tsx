@@ -1,6 +1,7 @@
 'use client';
 
 import { CalendarClock, CalendarX2, TriangleAlert } from 'lucide-react';
+import dynamic from 'next/dynamic';
 import { useRouter } from 'next/navigation';
 import { useState } from 'react';
 import { useNowEvery } from '#components/console/clock.ts';
@@ -18,13 +19,16 @@ import { UntrustedText } from '#components/console/untrusted-text.tsx';
 import { Badge } from '#components/ui/badge.tsx';
 import { Button } from '#components/ui/button.tsx';
 import { Card } from '#components/ui/card.tsx';
-import { Dialog, DialogClose } from '#components/ui/dialog.tsx';
-import { LinkButton, TextLink } from '#components/ui/link-button.tsx';
+import { TextLink } from '#components/ui/link-button.tsx';
 import { LinkTabs } from '#components/ui/tabs.tsx';
 import type { EndingApproval, Expiry } from '#lib/agents/read-expiry.ts';
 import { type ExpiryAddress, expiryHref } from './address.ts';
 import { clumpsOf, dateOf, dayOf, onWeekends, sayDay, sumDays } from './calendar.ts';
 import { ExpiryChart } from './expiry-chart.tsx';
+
+const AskForTime = dynamic(() => import('./ask-for-time.tsx').then((module) => module.AskForTime), {
+  ssr: false,
+});
 
 const laneWords = { owner: 'Owner', server: 'Server', risk: 'Risk' } as const;
 const shownClumps = 3;
@@ -277,6 +281,8 @@ function Flags({
 }
 
 function Chosen({ approvals, onClear }: { approvals: readonly EndingApproval[]; onClear: () => void }) {
+  const [asked, setAsked] = useState(false);
+  const [asking, setAsking] = useState(false);
   const first = approvals.reduce((a, b) => (a.endsAt <= b.endsAt ? a : b));
   const agents = [...new Map(approvals.map((each) => [each.agent.id, each])).values()];
   return (
@@ -289,43 +295,16 @@ function Chosen({ approvals, onClear }: { approvals: readonly EndingApproval[]; 
         {approvals.length === 1 ? 'it ends' : 'they end'} by{' '}
         {approvals.length === 1 ? 'itself' : 'themselves'}, the first <RelativeTime at={first.endsAt} />.
       </span>
-      <Dialog
-        trigger={<Button>Ask for more time</Button>}
-        title="Ask for more time"
-        description="Each agent’s owner asks for a change that names what it should have from then on; somebody else decides it. Before the end: an expired agent cannot be changed any more."
-        footer={
-          <DialogClose>
-            <Button>Close</Button>
-          </DialogClose>
-        }
+      <Button
+        aria-haspopup="dialog"
+        onClick={() => {
+          setAsked(true);
+          setAsking(true);
+        }}
       >
-        <ul className="grid gap-1">
-          {agents.map(({ agent, owner, mayAsk }) => (
-            <li
-              key={agent.id}
-              className="flex flex-wrap items-center justify-between gap-x-3 gap-y-1 border-line border-b py-1.5 text-sm last:border-b-0"
-            >
-              <span className="min-w-0 font-medium">
-                <UntrustedText text={agent.name} />
-              </span>
-              {mayAsk ? (
-                <LinkButton size="sm" href={`/requests/new?agent=${agent.id}`}>
-                  Ask
-                  <span className="sr-only"> for {agent.name}</span>
-                </LinkButton>
-              ) : agent.state === 'suspended' ? (
-                <TextLink href={`/agents/${agent.id}`} className="text-sm">
-                  Suspended: reinstate it first
-                </TextLink>
-              ) : (
-                <span className="text-fg-2 text-xs">
-                  <UntrustedText text={owner.name} /> or a deputy can ask
-                </span>
-              )}
-            </li>
-          ))}
-        </ul>
-      </Dialog>
+        Ask for more time
+      </Button>
+      {asked && <AskForTime approvals={agents} open={asking} onOpenChange={setAsking} />}
       <Button variant="ghost" onClick={onClear}>
         Clear
       </Button>

@@ -11,14 +11,16 @@ import { popupClass, popupItemClass } from './popup.ts';
 export function Menu({
   trigger,
   align = 'end',
+  defaultOpen,
   children,
 }: {
   trigger: ReactElement;
   align?: 'start' | 'center' | 'end';
+  defaultOpen?: boolean;
   children: ReactNode;
 }) {
   return (
-    <BaseMenu.Root>
+    <BaseMenu.Root defaultOpen={defaultOpen}>
       <BaseMenu.Trigger render={trigger} />
       <BaseMenu.Portal>
         <BaseMenu.Positioner sideOffset={4} align={align} className="z-50 outline-none">
