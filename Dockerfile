@@ -9,7 +9,9 @@ COPY guard/package.json guard/
 # The lock names every package with its digest; nothing else is downloaded, here or later.
 RUN npm ci --no-audit --no-fund
 COPY . .
-RUN node prisma/generate.ts && node --import ./scripts/prepare.mjs server/build-console.ts && npm prune --omit=dev --no-audit --no-fund \
+RUN node prisma/generate.ts && node --import ./scripts/prepare.mjs server/build-console.ts \
+  # Pruning writes the lock anew, and the console belongs to the one it was built with: it would be built again at the start.
+  && cp package-lock.json /tmp/lock && npm prune --omit=dev --no-audit --no-fund && cp /tmp/lock package-lock.json \
   && rm -rf .next/cache && mkdir .next/cache
 
 FROM ${NODE_IMAGE}

@@ -32,6 +32,7 @@ import {
   shedTotal,
 } from './health.ts';
 import { measureLoad } from './load.ts';
+import { readMetrics } from './metrics.ts';
 import { crossOriginHeaders } from './oauth/answer.ts';
 import { createOAuthApp, machineEndpoints } from './oauth/app.ts';
 import { deviceAuthorizationPath } from './oauth/device-authorization.ts';
@@ -310,7 +311,7 @@ function createFront(
       return answerJson(outgoing, 404, { error: 'not_found' });
     }
     loopLag.set(load.lagMs());
-    const text = await registry.metrics();
+    const text = await readMetrics(gate);
     outgoing.writeHead(200, { 'content-type': registry.contentType, 'cache-control': 'no-store' });
     outgoing.end(text);
   }
