@@ -6,6 +6,7 @@ import { adminFirst, adminRecover } from './admin.ts';
 import { approve } from './approve.ts';
 import { backup, restore, verify } from './backup.ts';
 import { printConfig } from './config.ts';
+import { diagnostics } from './diagnostics.ts';
 import { keysNew } from './keys.ts';
 import { move, undoMove } from './move.ts';
 
@@ -17,6 +18,7 @@ const usage = `countersign ${manifest.version}
   countersign verify <file>              whether a backup is whole and its history holds; needs no server
   countersign restore <file>             into an empty database; --into-new-folder <folder> makes one beside
   countersign move --to <DATABASE_URL>   the embedded database to an empty PostgreSQL; --undo goes back
+  countersign diagnostics                what somebody who helps needs to know, without secrets, as JSON
   countersign config                     every setting, its default and what is set
 
 These run on the host, with the same COUNTERSIGN_DATA and other settings as the server. It may be running or not.
@@ -50,6 +52,7 @@ const commands: Record<string, Command> = {
   restore: ([file], options) =>
     restore(required(file, 'countersign restore <file>'), { newFolder: options['into-new-folder'] }),
   move: (_, { to, undo }) => (undo ? undoMove() : move(required(to, 'countersign move --to <DATABASE_URL>'))),
+  diagnostics: () => diagnostics(),
   config: async () => printConfig(),
   'keys new': async ([file]) => {
     if (!file) throw new OperatorError('Say where to keep it: countersign keys new <file>');

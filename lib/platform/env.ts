@@ -492,6 +492,11 @@ export function readConfig(
   return parseConfig(process.env, { workingFolder: process.cwd(), ...options });
 }
 
+/** Names of the settings somebody gave, without their values: what a bundle for helpers may tell of them. */
+export function givenSettings(): string[] {
+  return Object.keys(configSchema.shape).filter((name) => process.env[name]);
+}
+
 /** What the console process is given by its parent; it sees nothing else of the configuration. */
 export type ConsoleEnvironment = {
   gate: string;

@@ -70,7 +70,8 @@ function isSecretName(name: string): boolean {
   return secretNames.has(name.toLowerCase().replace(/[-_]/g, ''));
 }
 
-function redactText(text: string): string {
+/** A text without the secrets that are recognisable by their shape, and not too long. */
+export function redactText(text: string): string {
   const short = text.length > longestText ? `${text.slice(0, longestText)}…` : text;
   return secretShapes.reduce((result, [shape, replacement]) => result.replace(shape, replacement), short);
 }
