@@ -88,7 +88,9 @@ function BarStatus({ review, edited, choice }: { review: Review; edited: boolean
         {choice.needsPasskey && (
           <>
             {' '}
-            <TextLink href="/settings/keys">Add a passkey</TextLink>
+            <TextLink href="/settings/keys" className="whitespace-nowrap">
+              Add a passkey
+            </TextLink>
           </>
         )}
       </span>

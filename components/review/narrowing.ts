@@ -62,7 +62,7 @@ export function toGrant(review: Review, narrowing: Narrowing, { kept, seconds, n
   };
 }
 
-const withoutPasskey = 'Approving more than reading is signed, and you have no passkey yet.';
+const withoutPasskey = 'This grants more than reading, so you sign it. You have no passkey yet.';
 
 function blockedReason(
   review: Review,

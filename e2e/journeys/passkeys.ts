@@ -46,7 +46,7 @@ test('Ben cannot approve writing until he has a passkey; he adds one, signs, the
     const agentName = 'Notes tidier';
     const privateJwk = await fileKeyedRequest(cleo, {
       agentName,
-      tools: { list_notes: 'To know what there is', write_note: 'To write the summary' },
+      tools: { list_notes: null, write_note: 'To write the summary' },
     });
     await openReview(ben, agentName);
     const approve = ben.getByRole('button', { name: /^Approve as asked/ });
@@ -75,7 +75,7 @@ test('Ben cannot approve writing until he has a passkey; he adds one, signs, the
       const agent = await startHeadlessAgent({ issuer: product.issuer, clientId, privateJwk });
       const notes = `http://127.0.0.1:${product.port + 1}/mcp`;
       const session = await agent.connect(notes, await agent.fetchToken(notes));
-      const written = await session.callTool('write_note', { title: 'Summary', text: 'All quiet.' });
+      const written = await session.callTool('write_note', { name: 'summary', text: 'All quiet.' });
       expect(written).toMatchObject({ isError: false });
       await session.close();
     });

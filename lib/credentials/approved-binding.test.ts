@@ -194,26 +194,37 @@ test('a tool that turns out to write is not minted from an approval nobody signe
 });
 
 describe('an approval from before signatures', () => {
-  test('stays good, and nothing can be made or widened to look like one', async () => {
-    const agent = await approved();
-    const old = `bnd_old${agent.bindingId.slice(-10)}`;
+  /** As the migration marks what it finds. */
+  async function markAsOld(bindingId: string, more = ''): Promise<void> {
     await editAsOwnerOfAll('ALTER TABLE tool_binding DISABLE TRIGGER tool_binding_proof');
     await editAsOwnerOfAll(
-      `UPDATE tool_binding SET id = $2, proof = 'before signatures' WHERE id = $1`,
-      agent.bindingId,
-      old,
+      `UPDATE tool_binding SET proof = 'before signatures' ${more} WHERE id = $1`,
+      bindingId,
     );
     await editAsOwnerOfAll('ALTER TABLE tool_binding ENABLE TRIGGER tool_binding_proof');
+  }
+
+  test('stays good, and nothing can be made or widened to look like one', async () => {
+    const agent = await approved();
+    await markAsOld(agent.bindingId);
     await edit(`DELETE FROM decision_vote WHERE request_id = $1`, agent.requestId);
     expect(await mintable(agent)).toEqual(['list_notes', 'write_note']);
     const other = await approved();
     for (const statement of [
       `UPDATE tool_binding SET proof = 'before signatures' WHERE id = '${other.bindingId}'`,
-      `UPDATE tool_binding SET tool_names = tool_names || '{delete_note}' WHERE id = '${old}'`,
-      `UPDATE tool_binding SET lifetime_seconds = lifetime_seconds + 1 WHERE id = '${old}'`,
+      `UPDATE tool_binding SET tool_names = tool_names || '{delete_note}' WHERE id = '${agent.bindingId}'`,
+      `UPDATE tool_binding SET lifetime_seconds = lifetime_seconds + 1 WHERE id = '${agent.bindingId}'`,
     ]) {
       await expect(edit(statement)).rejects.toThrow(/rests on its votes|cannot be changed/);
     }
-    await edit(`UPDATE tool_binding SET ended_at = now() WHERE id = $1`, old);
+  });
+
+  test('gives no more than history says, whoever got past the trigger', async () => {
+    const agent = await approved(['list_notes']);
+    await markAsOld(agent.bindingId, `, tool_names = tool_names || '{write_note}'`);
+    expect(await mintable(agent)).toEqual([]);
+    const other = await approved(['list_notes']);
+    await markAsOld(other.bindingId, `, id = '${other.bindingId}x'`);
+    expect(await mintable(other)).toEqual([]);
   });
 });

@@ -19,8 +19,7 @@ type Approval = {
   toolNames: ReadonlySet<string>;
   toolVersionIds: ReadonlySet<string>;
   constraints: string;
-  /** Every vote it rests on is signed. */
-  signed: boolean;
+  proof: NonNullable<ApprovalProof>;
 };
 
 /** The binding's row as a standing read it. */
@@ -37,11 +36,11 @@ export type BindingRow = {
 
 /**
  * How the approval behind a binding is known. `unsigned` covers reading and nothing else; null covers nothing.
- * `before signatures` is a row of that time, which the database lets nobody make or widen.
+ * `before signatures` is a row of that time as history knows it, which the database lets nobody make or widen.
  */
 export type ApprovalProof = 'signed' | 'unsigned' | 'before signatures' | null;
 
-type Known = { approval: Promise<Approval | 'before signatures' | null>; refusedAtMs: number | null };
+type Known = { approval: Promise<Approval | null>; refusedAtMs: number | null };
 const known = new WeakMap<Db, Map<string, Known>>();
 const maxKnown = 10_000;
 /** Something that does not hold is looked at again, but not for every try of a client that keeps trying. */
@@ -54,9 +53,7 @@ const refusedMs = 5_000;
  */
 export async function proofOf(ctx: Pick<Ctx, 'db' | 'clock'>, row: BindingRow): Promise<ApprovalProof> {
   const approval = await recall(ctx, row);
-  if (approval === null || approval === 'before signatures') return approval;
-  if (!isWithin(row, approval)) return null;
-  return approval.signed ? 'signed' : 'unsigned';
+  return approval !== null && isWithin(row, approval) ? approval.proof : null;
 }
 
 async function recall(ctx: Pick<Ctx, 'db' | 'clock'>, row: BindingRow): ReturnType<typeof readApproval> {
@@ -119,10 +116,10 @@ async function noteDistrust(ctx: Pick<Ctx, 'db' | 'clock'>, row: BindingRow): Pr
 async function readApproval(
   { db: { prisma } }: Pick<Ctx, 'db'>,
   bindingId: string,
-): Promise<Approval | 'before signatures' | null> {
+): Promise<Approval | null> {
   const binding = await prisma.toolBinding.findUnique({ where: { id: bindingId } });
   if (!binding) return null;
-  if (binding.proof !== 'votes') return 'before signatures';
+  if (binding.proof !== 'votes') return readOldApproval(prisma, binding);
   const [revision, request] = await Promise.all([
     prisma.requestRevision.findUnique({ where: { id: binding.revisionId } }),
     prisma.registrationRequest.findUnique({ where: { id: binding.requestId } }),
@@ -163,11 +160,41 @@ async function readApproval(
         tools.filter((tool) => tool.constraints.length > 0).map((tool) => [tool.name, tool.constraints]),
       ),
     ),
-    signed,
+    proof: signed ? 'signed' : 'unsigned',
   };
 }
 
 type Prisma = Db['prisma'];
+
+/** What was approved before votes were signed counts as the event of its binding says, and not as its row does. */
+async function readOldApproval(
+  prisma: Prisma,
+  binding: {
+    id: string;
+    agentId: string;
+    serverId: string;
+    requestId: string;
+    toolVersionIds: string[];
+    constraints: unknown;
+  },
+): Promise<Approval | null> {
+  const [row] = await prisma.$queryRaw<{ event: EventRow }[]>`
+    SELECT to_jsonb(e) - 'words' - 'arrival' AS event FROM audit_event e
+     WHERE e.subject_id = ${binding.id} AND e.kind = 'binding.create' ORDER BY e.at LIMIT 1`;
+  if (!row || digestOfRow(row.event) !== row.event.digest) return null;
+  const { agent_id, server_id, after } = row.event;
+  if (agent_id !== binding.agentId || server_id !== binding.serverId || !after) return null;
+  return {
+    agentId: binding.agentId,
+    serverId: binding.serverId,
+    requestId: binding.requestId,
+    lifetimeSeconds: Number(after.lifetimeSeconds),
+    toolNames: new Set(after.tools as string[]),
+    toolVersionIds: new Set(binding.toolVersionIds),
+    constraints: canonicalJson(binding.constraints),
+    proof: 'before signatures',
+  };
+}
 
 /** A stored snapshot whose digest is the stored one; null for anything else. */
 function parse(value: unknown, digest: string | null): Snapshot | null {
