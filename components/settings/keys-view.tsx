@@ -62,7 +62,7 @@ export function KeysView({
     >
       <LiveRefresh topics={['people']} />
       {keys.length === 0 ? (
-        <EmptyState icon={Fingerprint} title="No passkey yet">
+        <EmptyState boxed={false} icon={Fingerprint} title="No passkey yet">
           {approves
             ? 'Add one before you approve anything that can write, delete or reach outside.'
             : 'Your password is what you confirm with until you add one.'}

@@ -1,12 +1,8 @@
-import {
-  type AuthenticationResponseJSON,
-  generateAuthenticationOptions,
-  generateRegistrationOptions,
-  type PublicKeyCredentialCreationOptionsJSON,
-  type PublicKeyCredentialRequestOptionsJSON,
-  type RegistrationResponseJSON,
-  verifyAuthenticationResponse,
-  verifyRegistrationResponse,
+import type {
+  AuthenticationResponseJSON,
+  PublicKeyCredentialCreationOptionsJSON,
+  PublicKeyCredentialRequestOptionsJSON,
+  RegistrationResponseJSON,
 } from '@simplewebauthn/server';
 import { z } from 'zod';
 import { sha256 } from '#lib/platform/crypto.ts';
@@ -14,6 +10,9 @@ import { err, ok, type Result } from '#lib/platform/result.ts';
 import type { RelyingParty } from './relying-party.ts';
 
 export type { PublicKeyCredentialCreationOptionsJSON, PublicKeyCredentialRequestOptionsJSON };
+
+/** Loaded at the first use: it brings 25 MB with it, and many processes never see a passkey. */
+const library = () => import('@simplewebauthn/server');
 
 /** COSE algorithms a passkey may use, the preferred first: Ed25519, ES256, RS256 (Windows Hello has nothing else). */
 const algorithms = [-8, -7, -257];
@@ -30,12 +29,13 @@ export function toTransports(values: readonly string[] | undefined): Transport[]
 
 export type KnownCredential = { credentialId: string; transports: readonly string[] };
 
-export function creationOptions(
+export async function creationOptions(
   { rpId }: RelyingParty,
   person: { personId: string; email: string; displayName: string },
   challenge: Uint8Array<ArrayBuffer>,
   existing: readonly KnownCredential[],
 ): Promise<PublicKeyCredentialCreationOptionsJSON> {
+  const { generateRegistrationOptions } = await library();
   return generateRegistrationOptions({
     rpName: 'Countersign',
     rpID: rpId,
@@ -51,11 +51,12 @@ export function creationOptions(
   });
 }
 
-export function requestOptions(
+export async function requestOptions(
   { rpId }: RelyingParty,
   challenge: Uint8Array<ArrayBuffer>,
   allowed: readonly KnownCredential[],
 ): Promise<PublicKeyCredentialRequestOptionsJSON> {
+  const { generateAuthenticationOptions } = await library();
   return generateAuthenticationOptions({
     rpID: rpId,
     challenge,
@@ -141,6 +142,7 @@ export async function verifyRegistration(
   challengeDigest: string,
   response: RegistrationResponse,
 ): Promise<Result<NewCredential, string>> {
+  const { verifyRegistrationResponse } = await library();
   try {
     const { verified, registrationInfo } = await verifyRegistrationResponse({
       response: { ...response, clientExtensionResults: {} } as unknown as RegistrationResponseJSON,
@@ -180,6 +182,7 @@ export async function verifyAssertion(
   if (assertion.id !== key.credentialId || assertion.rawId !== key.credentialId) {
     return err('another credential');
   }
+  const { verifyAuthenticationResponse } = await library();
   try {
     const { verified, authenticationInfo } = await verifyAuthenticationResponse({
       response: { ...assertion, clientExtensionResults: {} } as unknown as AuthenticationResponseJSON,
