@@ -38,7 +38,8 @@ export function Dialog({
     <BaseDialog.Root open={open} onOpenChange={(next) => onOpenChange?.(next)}>
       {trigger && <BaseDialog.Trigger render={trigger} />}
       <BaseDialog.Portal>
-        <BaseDialog.Backdrop className={dialogBackdropClass} />
+        {/* One over another dims that one, too. */}
+        <BaseDialog.Backdrop forceRender className={dialogBackdropClass} />
         <BaseDialog.Popup
           className={cn(
             dialogPopupClass,

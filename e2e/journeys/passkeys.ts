@@ -96,6 +96,7 @@ test('Ben cannot approve writing until he has a passkey; he adds one, signs, the
       await form.getByRole('textbox', { name: /^What will use it/ }).fill('nightly report');
       await form.getByRole('button', { name: 'Make token' }).click();
       const asked = ben.getByRole('dialog', { name: 'Confirm it is you' });
+      await expect(asked).toBeVisible();
       await expectAccessible(ben, 'confirm');
       await picture(ben, 'confirm-narrow');
       await ben.setViewportSize({ width: 1280, height: 900 });

@@ -128,6 +128,19 @@ describe('mints nothing', () => {
     expect(await mintable(agent)).toEqual([]);
   });
 
+  test('for a client that somebody pointed at an approved agent', async () => {
+    const agent = await approved();
+    const thief = await approved();
+    await edit(`UPDATE instance SET agent_id = $1 WHERE agent_id = $2`, agent.agentId, thief.agentId);
+    expect(await mintable(thief)).toEqual([]);
+    expect(await mintable(agent)).not.toEqual([]);
+    // Nor by taking over the instance that was approved.
+    const other = await approved();
+    await edit(`UPDATE instance SET state = 'revoked' WHERE client_id = $1`, thief.clientId);
+    await edit(`UPDATE instance SET client_id = $1 WHERE agent_id = $2`, thief.clientId, other.agentId);
+    expect(await mintable(thief)).toEqual([]);
+  });
+
   test('from a binding somebody inserted, whether or not it only reads, and says so once', async () => {
     for (const tools of [['list_notes'], ['list_notes', 'write_note']]) {
       const agent = await approved(tools);

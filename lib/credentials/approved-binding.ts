@@ -19,6 +19,8 @@ type Approval = {
   toolNames: ReadonlySet<string>;
   toolVersionIds: ReadonlySet<string>;
   constraints: string;
+  /** The clients it activates, by instance; null where nobody signed for any. */
+  clientOfInstance: ReadonlyMap<string, string> | null;
   proof: NonNullable<ApprovalProof>;
 };
 
@@ -32,6 +34,9 @@ export type BindingRow = {
   grantedTools: readonly string[];
   toolVersionIds: readonly string[];
   constraints: unknown;
+  /** Who would use it: an instance of the agent, and its client. */
+  instanceId: string;
+  clientId: string;
 };
 
 /**
@@ -53,7 +58,31 @@ const refusedMs = 5_000;
  */
 export async function proofOf(ctx: Pick<Ctx, 'db' | 'clock'>, row: BindingRow): Promise<ApprovalProof> {
   const approval = await recall(ctx, row);
-  return approval !== null && isWithin(row, approval) ? approval.proof : null;
+  if (approval === null || !isWithin(row, approval)) return null;
+  const { clientOfInstance, proof } = approval;
+  const isListed = clientOfInstance === null || clientOfInstance.get(row.instanceId) === row.clientId;
+  return isListed || (await isLinked(ctx, row)) ? proof : null;
+}
+
+const linked = new WeakMap<Db, Set<string>>();
+
+/** Whether history knows that the owner linked this client to the agent after its approval; what it knew it keeps. */
+async function isLinked({ db }: Pick<Ctx, 'db'>, row: BindingRow): Promise<boolean> {
+  let remembered = linked.get(db);
+  if (!remembered) {
+    remembered = new Set();
+    linked.set(db, remembered);
+  }
+  const name = `${row.agentId} ${row.instanceId} ${row.clientId}`;
+  if (remembered.has(name)) return true;
+  const events = await db.prisma.$queryRaw<{ event: EventRow }[]>`
+    SELECT to_jsonb(e) - 'words' - 'arrival' AS event FROM audit_event e
+     WHERE e.subject_id = ${row.instanceId} AND e.kind = 'client.link' AND e.outcome = 'done'
+       AND e.agent_id = ${row.agentId} AND e.client_id = ${row.clientId}`;
+  if (!events.some(({ event }) => digestOfRow(event) === event.digest)) return false;
+  if (remembered.size >= maxKnown) remembered.clear();
+  remembered.add(name);
+  return true;
 }
 
 async function recall(ctx: Pick<Ctx, 'db' | 'clock'>, row: BindingRow): ReturnType<typeof readApproval> {
@@ -160,6 +189,9 @@ async function readApproval(
         tools.filter((tool) => tool.constraints.length > 0).map((tool) => [tool.name, tool.constraints]),
       ),
     ),
+    clientOfInstance: new Map(
+      granted.instances.map(({ instanceId, clientId: client }) => [instanceId, client]),
+    ),
     proof: signed ? 'signed' : 'unsigned',
   };
 }
@@ -192,6 +224,7 @@ async function readOldApproval(
     toolNames: new Set(after.tools as string[]),
     toolVersionIds: new Set(binding.toolVersionIds),
     constraints: canonicalJson(binding.constraints),
+    clientOfInstance: null,
     proof: 'before signatures',
   };
 }

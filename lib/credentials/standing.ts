@@ -198,10 +198,10 @@ export async function readStanding(
   });
   const [row] = rows;
   if (!row) return null;
-  const agentId = row.agent_id ?? '';
+  const user = { agentId: row.agent_id ?? '', instanceId: row.instance_id ?? '', clientId };
   const proofs = new Map<string, ApprovalProof>();
   for (const binding of row.bindings ?? []) {
-    proofs.set(binding.id, await proofOf(ctx, { ...binding, agentId }));
+    proofs.set(binding.id, await proofOf(ctx, { ...binding, ...user }));
   }
   return toStanding(row, proofs, ctx.clock.now());
 }
