@@ -216,7 +216,7 @@ describe('who sees and does what', () => {
       snapshotDigest: request.snapshotDigest,
     });
     expect(answer.status).toBe(403);
-    expect(answer.body.detail).toContain('Decide it in the browser');
+    expect(answer.body.detail).toContain('decide it in the browser');
   });
 
   test('lists page without gaps or repeats, and search takes its wildcards literally', async () => {

@@ -192,3 +192,36 @@ test('of two that bring the same signature one decides', async () => {
   const lost = settled.find(({ status }) => status === 'rejected') as PromiseRejectedResult;
   expect(lost.reason).toMatchObject({ code: 'conflict' });
 });
+
+test('where two have to agree, each signs what they grant, and one signature does not do for both', async () => {
+  const { id: requestId } = await fileRequest(world, {
+    tools: ['delete_note', 'list_notes'],
+    dataClass: 'restricted',
+  });
+  const request = { requestId, snapshotDigest: await digestNow(world, requestId) };
+  const first = await decide(ava, {
+    ...request,
+    lifetimeSeconds: 3600,
+    signature: await signedBy(ava, request, 3600),
+  });
+  expect(first).toMatchObject({ state: 'submitted', votes: 1, requiredApprovals: 2 });
+  const abel = world.as(world.abel);
+  await expect(decide(abel, request)).rejects.toMatchObject({ detail: { signature: 'missing' } });
+  const { votes } = await stateOf(world, requestId);
+  await expect(decide(abel, { ...request, signature: votes[0]?.signature })).rejects.toMatchObject({
+    code: 'conflict',
+  });
+  const second = await decide(abel, { ...request, signature: await signedBy(abel, request) });
+  expect(second).toMatchObject({ state: 'approved', grantedDigest: first.grantedDigest });
+});
+
+async function signedBy(
+  ctx: Ctx,
+  request: { requestId: string; snapshotDigest: string },
+  lifetimeSeconds?: number,
+): Promise<Signature> {
+  const { personId } = ctx.actor as { personId: string };
+  const signer = await passkeyOf(ctx, personId);
+  const { statement } = await beginApproval(ctx, { ...request, lifetimeSeconds });
+  return signWith(signer, statement);
+}
