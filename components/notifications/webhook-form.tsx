@@ -207,22 +207,29 @@ function WebhookDialog({
             />
           </Fieldset>
           {which === 'some' && (
-            <div className="grid max-h-72 gap-1 overflow-y-auto rounded-md border border-line p-3">
-              {messageKinds.map((kind) => (
-                <Checkbox
-                  key={kind}
-                  label={<code className="text-xs">{kind}</code>}
-                  hint={messageCatalogue[kind]}
-                  checked={kinds.has(kind)}
-                  onCheckedChange={(on) => {
-                    const next = new Set(kinds);
-                    if (on) next.add(kind);
-                    else next.delete(kind);
-                    setKinds(next);
-                  }}
-                />
-              ))}
-            </div>
+            <section
+              aria-label="Messages"
+              // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard (WCAG 2.1.1)
+              tabIndex={0}
+              className="max-h-72 overflow-y-auto rounded-md border border-line p-3"
+            >
+              <div className="grid gap-2">
+                {messageKinds.map((kind) => (
+                  <Checkbox
+                    key={kind}
+                    label={<code className="text-xs">{kind}</code>}
+                    hint={messageCatalogue[kind]}
+                    checked={kinds.has(kind)}
+                    onCheckedChange={(on) => {
+                      const next = new Set(kinds);
+                      if (on) next.add(kind);
+                      else next.delete(kind);
+                      setKinds(next);
+                    }}
+                  />
+                ))}
+              </div>
+            </section>
           )}
         </form>
       )}
