@@ -40,7 +40,10 @@ test('a bundle has what helps and none of the secrets planted everywhere', async
   for (const [name, value] of Object.entries(environment)) vi.stubEnv(name, value);
   const ctx = testCtx(database.db, undefined, { vault: openVault(key), clock: systemClock });
   const admin = await addPerson(database.db, plant(), ['admin'], { password: plant() });
-  const { token } = await createApiToken({ ...ctx, actor: admin }, { name: plant(), days: 1 });
+  const { token } = await createApiToken(
+    { ...ctx, actor: { ...admin, elevatedAt: systemClock.now() } },
+    { name: plant(), days: 1 },
+  );
   planted.push(token);
   const agent = await createApprovedAgent(ctx, { authMethod: 'client_secret_basic' });
   planted.push(agent.secret as string);

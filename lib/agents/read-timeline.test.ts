@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { approveRequest, approveRequestInput } from '#lib/approvals/approve-request.ts';
+import { approveRequestInput } from '#lib/approvals/approve-request.ts';
 import { revokeAgent, stopAgentInput, suspendAgent } from '#lib/revocation/stop-agent.ts';
+import { approveSigned } from '../../tests/approvals.ts';
 import { createTestDatabase, type TestDatabase } from '../../tests/database.ts';
 import {
   buildRequestsWorld,
@@ -24,7 +25,7 @@ beforeAll(async () => {
   const filed = await fileRequest(world, { lifetimeSeconds: 30 * day });
   agentId = filed.agentId;
   world.clock.advanceSeconds(3_600);
-  await approveRequest(
+  await approveSigned(
     world.as(world.ava),
     approveRequestInput.parse({
       requestId: filed.id,

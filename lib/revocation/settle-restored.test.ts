@@ -34,7 +34,7 @@ beforeAll(async () => {
     data: { id: 1, issuer: gate.issuer, createdAt: new Date() },
   });
   await ensureSigningKeys(ctx());
-  admin = await addPerson(gate.database.db, 'adam', ['admin']);
+  admin = { ...(await addPerson(gate.database.db, 'adam', ['admin'])), elevatedAt: systemClock.now() };
   keyed = await createApprovedAgent(ctx(), { authMethod: 'private_key_jwt' });
   interactive = await createApprovedAgent(ctx());
 });
