@@ -1,3 +1,4 @@
+import { request } from 'node:http';
 import type { Page } from '@playwright/test';
 import { startProduct } from '../../tests/product.ts';
 import { expectAccessible } from './support/accessibility.ts';
@@ -10,7 +11,7 @@ import {
   untilLive,
 } from './support/acts.ts';
 import { startHeadlessAgent } from './support/headless-agent.ts';
-import { expect, picture, test } from './support/journey.ts';
+import { expect, picture, test, uniqueName } from './support/journey.ts';
 import { addPasskey, giveAuthenticator } from './support/passkey.ts';
 
 const password = 'four quiet herons waiting';
@@ -141,6 +142,39 @@ async function confirmNotes(page: Page): Promise<void> {
   await expect(dialog).toBeHidden();
 }
 
+test('In the demo, Ava signs with the key the demo keeps for her, and a click confirms that it is her; no foreign page can do either', async ({
+  visit,
+  town,
+}) => {
+  const agentName = uniqueName('Signed in the demo');
+  const olive = await visit('Olive');
+  await fileKeyedRequest(olive, { agentName, tools: { write_note: 'To write the summary' } });
+  const ava = await visit('Ava');
+  await openReview(ava, agentName);
+  await ava.getByRole('button', { name: /^Approve as asked/ }).click();
+  await expect(decisionDialog(ava).getByText(/^You sign exactly this, in the demo/)).toBeVisible();
+  await picture(ava, 'review-signing-demo');
+  await decisionDialog(ava)
+    .getByRole('button', { name: /^Approve/ })
+    .click();
+  await expect(decisionDialog(ava)).toBeHidden();
+  await expect(ava.getByText('signed on the command line')).toBeVisible();
+
+  const confirmed = await ava.evaluate(() =>
+    fetch('/demo/confirm', { method: 'POST' }).then((a) => a.status),
+  );
+  expect(confirmed).toBe(204);
+  await ava.goto('/settings/keys');
+  await expect(ava.getByText('Demo key')).toBeVisible();
+  await picture(ava, 'passkeys-demo');
+  const cookies = await ava.context().cookies();
+  for (const path of ['/demo/sign', '/demo/confirm']) {
+    const cookie = cookies.map(({ name, value }) => `${name}=${value}`).join('; ');
+    const status = await postFrom('http://evil.example', `${town.consoleOrigin}${path}`, cookie);
+    expect([path, status]).toEqual([path, 403]);
+  }
+});
+
 async function enrol(page: Page, name: string, button: string): Promise<void> {
   await page.getByRole('textbox', { name: /^Name/ }).fill(name);
   await page
@@ -164,4 +198,20 @@ async function invite(page: Page, email: string, role: string): Promise<string> 
     .first()
     .textContent();
   return (link as string).trim();
+}
+
+/** What a page elsewhere would send if it could send the cookie, too. */
+function postFrom(origin: string, url: string, cookie: string): Promise<number> {
+  const { host, port, pathname } = new URL(url);
+  return new Promise((resolve, reject) => {
+    const outgoing = request(
+      { host: '127.0.0.1', port, path: pathname, method: 'POST', headers: { host, origin, cookie } },
+      (answer) => {
+        answer.resume();
+        resolve(answer.statusCode ?? 0);
+      },
+    );
+    outgoing.on('error', reject);
+    outgoing.end('{}');
+  });
 }
