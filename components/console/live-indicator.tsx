@@ -29,7 +29,7 @@ export function LiveIndicator() {
     >
       <button
         type="button"
-        className="inline-flex min-h-6 cursor-default items-center gap-1.5 rounded-sm px-1 text-fg-2 text-xs"
+        className="inline-flex min-h-6 min-w-6 cursor-default items-center justify-center gap-1.5 rounded-sm px-1 text-fg-2 text-xs"
       >
         <span
           aria-hidden
