@@ -57,7 +57,7 @@ class WholeScriptAdapter extends PrismaPg {
     connection.executeScript = async (script) => {
       await connection
         .underlyingDriver()
-        .query(script)
+        .query(`${script}\n${sayFinished}`)
         .catch((error: pg.DatabaseError) => {
           throw new DriverAdapterError({
             kind: 'postgres',
@@ -73,6 +73,17 @@ class WholeScriptAdapter extends PrismaPg {
     return connection;
   }
 }
+
+/**
+ * Runs in the transaction of a migration's script: the engine says that it is finished only afterwards, and a process
+ * that is killed in between would leave a migration nobody knows to be applied or not.
+ */
+const sayFinished = `;DO $$ BEGIN
+  IF to_regclass('_prisma_migrations') IS NOT NULL THEN
+    UPDATE _prisma_migrations SET finished_at = now(), applied_steps_count = 1
+     WHERE finished_at IS NULL AND rolled_back_at IS NULL AND logs IS NULL;
+  END IF;
+END $$`;
 
 /**
  * Lends the schema engine on a database to `work`, then closes its connections: the engine itself leaves them open

@@ -51,6 +51,8 @@ export const restoringSchema = 'countersign_restoring';
 export type Preparation = {
   /** Names of the migrations this start applied. */
   applied: string[];
+  /** Migrations of a newer version this one works beside; it then changes nothing. */
+  newer: string[];
   /** False where the limited roles do not exist: a PostgreSQL of the operator's with one account. */
   leastPrivilege: boolean;
 };
@@ -68,9 +70,10 @@ export async function prepareDatabase(
   return withClient(ownerUrl, async (client) => {
     await client.query('SELECT pg_advisory_lock($1)', [preparationLock]);
     if (!options.restoring) await refuseUnfinishedRestore(client);
-    const applied = await migrate(ownerUrl);
+    const { applied, newer } = await migrate(ownerUrl);
+    if (newer.length > 0) return { applied, newer, leastPrivilege: await hasLimitedRoles(client) };
     await migrateJobQueue(ownerUrl);
-    return { applied, leastPrivilege: await applyGrants(client) };
+    return { applied, newer, leastPrivilege: await applyGrants(client) };
   });
 }
 
@@ -93,13 +96,17 @@ async function migrateJobQueue(ownerUrl: string): Promise<void> {
   }
 }
 
-async function applyGrants(client: pg.Client): Promise<boolean> {
-  const sql = await readFile(path.join(prismaFolder, 'roles.sql'), 'utf8');
+async function hasLimitedRoles(client: pg.Client): Promise<boolean> {
   const limited = [databaseRoles.gate, databaseRoles.console, databaseRoles.sequencer];
   const { rows } = await client.query('SELECT count(*)::int AS found FROM pg_roles WHERE rolname = ANY($1)', [
     limited,
   ]);
-  if (rows[0].found < limited.length) return false;
+  return rows[0].found === limited.length;
+}
+
+async function applyGrants(client: pg.Client): Promise<boolean> {
+  if (!(await hasLimitedRoles(client))) return false;
+  const sql = await readFile(path.join(prismaFolder, 'roles.sql'), 'utf8');
   // A script of several statements is one transaction: nobody ever works under half of the grants.
   await client.query(sql);
   return true;

@@ -79,7 +79,11 @@ async function start(config: Config, log: Logger, running: Running): Promise<voi
   if (database.postgres) running.add(database.postgres.stop);
   notes.push(...database.notes);
   if (config.role !== 'console') {
-    const { applied } = await prepareDatabase(database.databaseUrls.owner);
+    const { applied, newer } = await prepareDatabase(database.databaseUrls.owner);
+    if (newer.length > 0)
+      notes.push(
+        `A newer Countersign has migrated the database (${newer.at(-1)}); this one works beside it until it is upgraded too.`,
+      );
     if (applied.length > 0) notes.push(`The database was brought up to date: ${applied.join(', ')}.`);
   }
   if (await built) notes.push('The console was built: its sources changed since the last start.');
