@@ -3,8 +3,8 @@ import { cookies, headers } from 'next/headers';
 import { cache } from 'react';
 import { sessionCookieName } from '#gate/session-cookie.ts';
 import type { PersonActor } from '#lib/platform/actor.ts';
+import { readConsoleEnvironment } from '#lib/platform/console-environment.ts';
 import { equalInConstantTime } from '#lib/platform/crypto.ts';
-import { readConsoleEnvironment } from '#lib/platform/env.ts';
 import { newId } from '#lib/platform/ids.ts';
 
 /** Who makes this request, as the gate established it for this very request. */

@@ -1,6 +1,6 @@
 import 'server-only';
+import { readConsoleEnvironment } from '#lib/platform/console-environment.ts';
 import { type Db, openDb } from '#lib/platform/db.ts';
-import { readConsoleEnvironment } from '#lib/platform/env.ts';
 
 /** Survives reloads of this module in development: one set of pools a process. */
 const held = globalThis as typeof globalThis & { countersignConsoleDb?: Db };

@@ -5,8 +5,8 @@ import { cache } from 'react';
 import type { Viewer } from '#components/console/viewer.ts';
 import { anonymous, type PersonActor, type Role } from '#lib/platform/actor.ts';
 import { systemClock } from '#lib/platform/clock.ts';
+import { readConsoleEnvironment } from '#lib/platform/console-environment.ts';
 import type { Ctx, Site } from '#lib/platform/ctx.ts';
-import { readConsoleEnvironment } from '#lib/platform/env.ts';
 import { readCaller } from './caller.ts';
 import { consoleDb } from './console-db.ts';
 

@@ -1,7 +1,7 @@
 import 'server-only';
 import { request } from 'node:http';
 import type { VerbInput, VerbName, VerbOutput } from '#gate/verbs.ts';
-import { readConsoleEnvironment } from '#lib/platform/env.ts';
+import { readConsoleEnvironment } from '#lib/platform/console-environment.ts';
 import { DomainError, type DomainErrorCode } from '#lib/platform/errors.ts';
 
 type Caller = { sessionToken: string | null; address: string | null; userAgent: string | null };

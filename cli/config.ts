@@ -1,4 +1,6 @@
-import { configSchema, describeConfig, readConfig, weaknessesOf } from '#lib/platform/env.ts';
+import { describeConfig, weaknessesOf } from '#lib/platform/describe-config.ts';
+import { readConfig } from '#lib/platform/env.ts';
+import { configSchema } from '#lib/platform/settings.ts';
 
 /** Prints what is configured and every setting there is. Never a secret. */
 export function printConfig(): void {

@@ -1,8 +1,9 @@
 import path from 'node:path';
 import { systemClock } from '#lib/platform/clock.ts';
-import { isPostgresUrl, readConfig } from '#lib/platform/env.ts';
+import { readConfig } from '#lib/platform/env.ts';
 import { createLogger } from '#lib/platform/log.ts';
 import { OperatorError } from '#lib/platform/operator-error.ts';
+import { isPostgresUrl } from '#lib/platform/settings.ts';
 import manifest from '../package.json' with { type: 'json' };
 import { moveDatabase } from '../server/backup/move.ts';
 import { findMoved, forgetMoved } from '../server/moved.ts';

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { configSchema } from '#lib/platform/env.ts';
+import { configSchema } from '#lib/platform/settings.ts';
 import { startTestGate, type TestGate } from '#tests/gate.ts';
 import manifest from '../package.json' with { type: 'json' };
 import { writeSbom } from './write-sbom.ts';

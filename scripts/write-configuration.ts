@@ -1,7 +1,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import type { z } from 'zod';
-import { configSchema } from '#lib/platform/env.ts';
+import { configSchema } from '#lib/platform/settings.ts';
 
 /**
  * Writes docs/configuration.md from the schema that parses the environment, so that the page cannot be wrong:

@@ -1,4 +1,5 @@
-import { type Config, describeConfig, weaknessesOf } from '#lib/platform/env.ts';
+import { describeConfig, weaknessesOf } from '#lib/platform/describe-config.ts';
+import type { Config } from '#lib/platform/env.ts';
 
 const red = (text: string) => (process.stdout.isTTY ? `\u001b[31m${text}\u001b[39m` : text);
 const bold = (text: string) => (process.stdout.isTTY ? `\u001b[1m${text}\u001b[22m` : text);

@@ -9,18 +9,12 @@ import { recordStart } from '#lib/access/start-report.ts';
 import { ensureSigningKeys } from '#lib/credentials/signing-keys.ts';
 import { systemActor } from '#lib/platform/actor.ts';
 import { systemClock } from '#lib/platform/clock.ts';
+import { becomeConsole, toConsoleEnvironment } from '#lib/platform/console-environment.ts';
 import { openVault, randomToken } from '#lib/platform/crypto.ts';
 import type { Ctx } from '#lib/platform/ctx.ts';
 import { openDb } from '#lib/platform/db.ts';
-import {
-  becomeConsole,
-  type Config,
-  inheritedEnvironment,
-  isStartedByNpm,
-  readConfig,
-  reportSettings,
-  toConsoleEnvironment,
-} from '#lib/platform/env.ts';
+import { reportSettings } from '#lib/platform/describe-config.ts';
+import { type Config, inheritedEnvironment, isStartedByNpm, readConfig } from '#lib/platform/env.ts';
 import { newId } from '#lib/platform/ids.ts';
 import { createLogger, type Logger } from '#lib/platform/log.ts';
 import { OperatorError } from '#lib/platform/operator-error.ts';

@@ -13,7 +13,7 @@ import { Card } from '#components/ui/card.tsx';
 import { DescriptionList } from '#components/ui/description-list.tsx';
 import { TextLink } from '#components/ui/link-button.tsx';
 import type { StartReport } from '#lib/access/start-report.ts';
-import type { SettingReport } from '#lib/platform/env.ts';
+import type { SettingReport } from '#lib/platform/describe-config.ts';
 
 export type ConfigurationActions = {
   testMail: Action<Record<string, never>, { messageId: string; to: string }>;

@@ -1,7 +1,7 @@
 import { createRemoteJWKSet, customFetch, type JWTVerifyGetKey } from 'jose';
 import { z } from 'zod';
 import type { Clock } from '#lib/platform/clock.ts';
-import { isLoopbackHost } from '#lib/platform/env.ts';
+import { isLoopbackHost } from '#lib/platform/settings.ts';
 import { Unavailable } from '#lib/platform/errors.ts';
 import { isProviderUrl } from '#lib/platform/identity-provider.ts';
 import { upstreamFetch } from '#lib/platform/upstream-fetch.ts';

@@ -1,6 +1,6 @@
 import type { Ctx } from '#lib/platform/ctx.ts';
 import type { Prisma } from '#lib/platform/db.ts';
-import type { SettingReport } from '#lib/platform/env.ts';
+import type { SettingReport } from '#lib/platform/describe-config.ts';
 import { requireRole, requireSystem } from './require.ts';
 
 export type StartReport = {

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
-import { ConfigError, describeConfig, parseConfig, reportSettings, weaknessesOf } from './env.ts';
+import { describeConfig, reportSettings, weaknessesOf } from './describe-config.ts';
+import { ConfigError, parseConfig } from './env.ts';
 
 const options = { workingFolder: '/srv/countersign' };
 const key = Buffer.from(Array.from({ length: 32 }, (_, index) => index * 7)).toString('base64url');
