@@ -85,10 +85,12 @@ import { testProvider, testProviderInput } from '#lib/access/test-provider.ts';
 import { publishServerChange } from '#lib/agents/publish-server-change.ts';
 import { approveRequest, approveRequestInput } from '#lib/approvals/approve-request.ts';
 import { commentRequest, commentRequestInput } from '#lib/approvals/comment-request.ts';
+import { discardDraft, discardDraftInput, saveDraft, saveDraftInput } from '#lib/approvals/composer-draft.ts';
 import { createRequest, createRequestInput } from '#lib/approvals/create-request.ts';
 import { editRequest, editRequestInput } from '#lib/approvals/edit-request.ts';
 import { linkInstance, linkInstanceInput } from '#lib/approvals/link-instance.ts';
 import { previewRequest, previewRequestInput } from '#lib/approvals/preview-request.ts';
+import { readPaste, readPasteInput } from '#lib/approvals/read-paste.ts';
 import { rejectRequest, rejectRequestInput } from '#lib/approvals/reject-request.ts';
 import { requestChanges, requestChangesInput } from '#lib/approvals/request-changes.ts';
 import { beginApproval, beginApprovalInput } from '#lib/approvals/signed-approval.ts';
@@ -163,6 +165,7 @@ import {
 } from '#lib/registration/open-device.ts';
 import { openHandle, openHandleInput } from '#lib/registration/open-handle.ts';
 import { discardPending, discardPendingInput } from '#lib/registration/pending-metadata.ts';
+import { endLeakedSecret, endLeakedSecretInput } from '#lib/revocation/end-leaked-secret.ts';
 import {
   inviteGuard,
   inviteGuardInput,
@@ -267,14 +270,18 @@ export const verbs = {
   'requests.beginApproval': verb(beginApprovalInput, beginApproval),
   'requests.comment': verb(commentRequestInput, commentRequest),
   'requests.create': verb(createRequestInput, createRequest),
+  'requests.discardDraft': verb(discardDraftInput, discardDraft),
   'requests.edit': verb(editRequestInput, editRequest),
   'requests.linkInstance': verb(linkInstanceInput, linkInstance),
   'requests.preview': verb(previewRequestInput, previewRequest),
+  'requests.readPaste': verb(readPasteInput, readPaste),
   'requests.reject': verb(rejectRequestInput, rejectRequest),
   'requests.requestChanges': verb(requestChangesInput, requestChanges),
+  'requests.saveDraft': verb(saveDraftInput, saveDraft),
   'requests.submit': verb(submitRequestInput, submitRequest),
   'requests.submitClaim': verb(submitClaimInput, submitClaim),
   'requests.withdraw': verb(withdrawRequestInput, withdrawRequest),
+  'revocation.endLeakedSecret': verb(endLeakedSecretInput, endLeakedSecret),
   'revocation.inviteGuard': verb(inviteGuardInput, inviteGuard),
   'revocation.resumeIssuance': verb(resumeIssuanceInput, resumeIssuance),
   'revocation.retireServer': verb(retireServerInput, retireServer),

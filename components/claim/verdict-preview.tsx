@@ -18,6 +18,8 @@ export type Preview = {
   requiredApprovals: number;
   approvers: readonly string[];
   reviewDueSeconds: number;
+  smallestChange?: { text: string } | null;
+  medianDecisionSeconds?: number | null;
 };
 
 /** What policy and the approvers would do with the form as it stands. */
@@ -25,6 +27,7 @@ export function VerdictPreview({ preview, isStale }: { preview: Preview | null; 
   if (!preview) return <Skeleton className="h-16" />;
   const { verdict } = preview;
   const refused = verdict.tools.filter((tool) => tool.outcome === 'deny');
+  const rules = rulesOf(verdict.tools);
   const list = new Intl.ListFormat('en', { type: 'disjunction' });
   return (
     <div aria-live="polite" aria-busy={isStale} className="grid gap-2">
@@ -59,6 +62,41 @@ export function VerdictPreview({ preview, isStale }: { preview: Preview | null; 
           )}
         </p>
       )}
+      {verdict.tools.length > 0 && (
+        <>
+          {typeof preview.medianDecisionSeconds === 'number' && (
+            <p className="text-fg-2 text-sm">
+              Half of the latest decisions on such requests took at most{' '}
+              <Duration seconds={preview.medianDecisionSeconds} />.
+            </p>
+          )}
+          {preview.smallestChange && (
+            <p className="text-sm">
+              <span className="font-medium">Smallest change: </span>
+              {preview.smallestChange.text}
+            </p>
+          )}
+          {refused.length === 0 && rules.length > 0 && (
+            <ul aria-label="Rules that apply" className="grid gap-1 text-fg-3 text-xs">
+              {rules.map(({ text, count }) => (
+                <li key={text}>
+                  {text} {verdict.tools.length > 1 && `(${count} of ${verdict.tools.length} tools)`}
+                </li>
+              ))}
+            </ul>
+          )}
+        </>
+      )}
     </div>
   );
+}
+
+/** The rules that fired, each once, with how many tools it concerns. */
+function rulesOf(tools: Preview['verdict']['tools']): { text: string; count: number }[] {
+  const counts = new Map<string, number>();
+  for (const { reasons } of tools) {
+    for (const text of new Set(reasons.map((reason) => reason.text)))
+      counts.set(text, (counts.get(text) ?? 0) + 1);
+  }
+  return [...counts].map(([text, count]) => ({ text, count }));
 }

@@ -3,29 +3,37 @@
 import { useRouter } from 'next/navigation';
 import { useEffect, useMemo, useRef, useState } from 'react';
 import type { z } from 'zod';
-import { type PurposeDraft, PurposeFields } from '#components/claim/purpose-fields.tsx';
+import { PurposeFields } from '#components/claim/purpose-fields.tsx';
 import { needsJustification } from '#components/claim/tool-picker.tsx';
 import { VerdictPreview } from '#components/claim/verdict-preview.tsx';
 import type { Action } from '#components/console/action.ts';
 import { PageHeader } from '#components/console/page-header.tsx';
+import { RelativeTime } from '#components/console/relative-time.tsx';
 import { useAction } from '#components/console/use-action.ts';
 import { Button } from '#components/ui/button.tsx';
 import { Callout } from '#components/ui/callout.tsx';
 import { Card } from '#components/ui/card.tsx';
+import { Combobox } from '#components/ui/combobox.tsx';
 import { Field } from '#components/ui/field.tsx';
 import { type FormError, FormErrorSummary } from '#components/ui/form-error-summary.tsx';
 import { Input } from '#components/ui/input.tsx';
 import { RadioGroup } from '#components/ui/radio-group.tsx';
-import { Select } from '#components/ui/select.tsx';
+import type { StoredDraft } from '#lib/approvals/composer-draft.ts';
 import type { CreatedRequest, createRequestInput } from '#lib/approvals/create-request.ts';
+import type { DraftContent } from '#lib/approvals/draft-content.ts';
 import type { EditedRequest, editRequestInput } from '#lib/approvals/edit-request.ts';
 import type { previewRequestInput, RequestPreview } from '#lib/approvals/preview-request.ts';
 import type { Composer, ComposerDraft } from '#lib/approvals/read-composer.ts';
+import type { PasteReport } from '#lib/approvals/read-paste.ts';
 import type { SubmittedRequest, submitRequestInput } from '#lib/approvals/submit-request.ts';
 import type { filedClientSchema } from '#lib/registration/file-client.ts';
-import { emptyKey, type KeyDraft, KeyField, parseKeySet } from './key-field.tsx';
-import { type LifetimeDraft, LifetimeField, toLifetimeDraft } from './lifetime-field.tsx';
-import { type ToolsDraft, ToolsField } from './tools-field.tsx';
+import { describeWay } from '#lib/registration/redirect-presets.ts';
+import { emptyKey, KeyField, parseKeySet } from './key-field.tsx';
+import { LifetimeField, toLifetimeDraft } from './lifetime-field.tsx';
+import { type PasteActions, PasteBox } from './paste-box.tsx';
+import { RedirectPresets } from './redirect-presets.tsx';
+import { ToolsField } from './tools-field.tsx';
+import { type DraftActions, type DraftStatus, useSavedDraft } from './use-saved-draft.ts';
 
 type Content = ComposerDraft;
 type ClientChoice = z.input<typeof filedClientSchema>;
@@ -36,10 +44,12 @@ export type RequestFormActions = {
   edit: Action<z.input<typeof editRequestInput>, EditedRequest>;
   submit: Action<z.input<typeof submitRequestInput>, SubmittedRequest>;
   preview: Action<PreviewInput, RequestPreview>;
+  draft: DraftActions;
+  paste: PasteActions;
 };
 
 export type RequestFormMode =
-  | { kind: 'new'; existingClientId?: string | null }
+  | { kind: 'new'; existingClientId?: string | null; fromRequestId?: string | null }
   | { kind: 'change'; agentId: string; clientClass: string }
   | {
       kind: 'edit';
@@ -51,34 +61,29 @@ export type RequestFormMode =
       changesRequested: { by: string; reason: string } | null;
     };
 
-type ClientKind = ClientChoice['kind'];
-type Draft = {
-  agentName: string;
-  deputyId: string | null;
-  clientKind: ClientKind;
-  key: KeyDraft;
-  url: string;
-  purpose: PurposeDraft;
-  lifetime: LifetimeDraft;
-  tools: ToolsDraft;
-};
-
-const noDeputy = 'none';
+type ClientKind = Exclude<ClientChoice['kind'], 'existing'>;
+type Draft = DraftContent;
 
 /** One page: which client, what it is for, which tools, for how long; beside it what policy and approvers would do. */
 export function RequestForm({
   mode,
   composer,
   start,
+  kept,
   actions,
 }: {
   mode: RequestFormMode;
   composer: Composer;
   start: ComposerDraft | null;
+  /** What this person typed into the same form before and did not file. */
+  kept: StoredDraft | null;
   actions: RequestFormActions;
 }) {
   const router = useRouter();
-  const [draft, setDraft] = useState(() => firstDraft(mode, start));
+  const [draft, setDraft] = useState(() => kept?.content ?? firstDraft(mode, start));
+  const [isRestored, setRestored] = useState(kept !== null);
+  const [openServers, setOpenServers] = useState<readonly string[]>([]);
+  const saved = useSavedDraft(subjectOf(mode), kept, draft, actions.draft);
   const [errors, setErrors] = useState<readonly FormError[]>([]);
   const create = useAction(actions.create);
   const edit = useAction(actions.edit);
@@ -143,7 +148,10 @@ export function RequestForm({
     const found = check(mode, draft, chosen);
     setErrors(found);
     if (found.length > 0) return;
-    const open = ({ id }: { id: string }) => router.push(`/requests/${id}`);
+    const open = async ({ id }: { id: string }) => {
+      await saved.discard(null);
+      router.push(`/requests/${id}`);
+    };
     if (mode.kind === 'edit') {
       const { requestId, snapshotDigest } = mode;
       edit.run({ requestId, snapshotDigest, ...content() }, (output) => {
@@ -156,6 +164,26 @@ export function RequestForm({
       const client = toClient(mode, draft);
       if (client) create.run({ kind: 'new', client, submit: submitNow, ...content() }, open);
     }
+  }
+
+  function fillIn(fill: PasteReport['fill']) {
+    setDraft((current) => ({
+      ...current,
+      // A name somebody gave already is theirs.
+      ...(fill.agentName && current.agentName.trim() === '' ? { agentName: fill.agentName } : {}),
+      ...(fill.clientKind ? { clientKind: fill.clientKind } : {}),
+      ...(fill.url ? { url: fill.url } : {}),
+      ...(fill.jwks ? { key: { way: 'paste' as const, text: fill.jwks, madeThumb: '' } } : {}),
+      ...(fill.attended === undefined ? {} : { purpose: { ...current.purpose, attended: fill.attended } }),
+    }));
+    setOpenServers(fill.serverIds);
+  }
+
+  async function startOver() {
+    const first = firstDraft(mode, start);
+    await saved.discard(first);
+    setDraft(first);
+    setRestored(false);
   }
 
   const pending = create.pending || edit.pending || submit.pending;
@@ -177,12 +205,47 @@ export function RequestForm({
               <span className="whitespace-pre-wrap break-words">{mode.changesRequested.reason}</span>
             </Callout>
           )}
+          {saved.status.kind === 'overtaken' ? (
+            <Callout
+              tone="warning"
+              announce
+              title="Another tab or browser of yours went on with this form"
+              actions={
+                <>
+                  <Button size="sm" onClick={() => window.location.reload()}>
+                    Show the other one
+                  </Button>
+                  <Button size="sm" onClick={() => void saved.keepThis()}>
+                    Keep this one
+                  </Button>
+                </>
+              }
+            >
+              Nothing was overwritten. Until you choose, what you type here is not saved.
+            </Callout>
+          ) : (
+            isRestored && (
+              <Callout
+                title="This goes on from where you stopped"
+                actions={
+                  <Button size="sm" onClick={() => void startOver()}>
+                    Start over
+                  </Button>
+                }
+              >
+                You typed this and did not file it yet. Nobody else has seen it.
+              </Callout>
+            )
+          )}
           {(shown.length > 0 || problem) && (
             <FormErrorSummary
               title={problem && shown.length === 0 ? 'This was not saved' : undefined}
               errors={shown.length > 0 ? shown : [{ message: problem?.detail ?? '' }]}
               requestId={problem?.code === 'internal' ? problem.requestId : null}
             />
+          )}
+          {mode.kind === 'new' && !mode.existingClientId && (
+            <PasteBox issuer={composer.issuer} actions={actions.paste} onFill={fillIn} />
           )}
           <Card title="Agent">
             <div className="grid gap-4">
@@ -207,13 +270,15 @@ export function RequestForm({
                   error={byField.deputyId}
                   hint="Answers for it when you cannot"
                 >
-                  <Select
-                    options={[
-                      { value: noDeputy, label: 'Nobody' },
-                      ...composer.deputies.map((each) => ({ value: each.personId, label: each.displayName })),
-                    ]}
-                    value={draft.deputyId ?? noDeputy}
-                    onValueChange={(value) => set({ deputyId: value === noDeputy ? null : value })}
+                  <Combobox
+                    placeholder="Nobody; type a name"
+                    options={composer.deputies.map((each) => ({
+                      value: each.personId,
+                      label: each.displayName,
+                      ...(each.cannot ? { hint: each.cannot, disabled: true } : {}),
+                    }))}
+                    value={draft.deputyId}
+                    onValueChange={(deputyId) => set({ deputyId })}
                   />
                 </Field>
               </div>
@@ -242,6 +307,7 @@ export function RequestForm({
             <ToolsField
               servers={composer.servers}
               toolSets={composer.toolSets}
+              openServers={openServers}
               value={draft.tools}
               onChange={(value) => set({ tools: value })}
               errors={toolErrors}
@@ -279,6 +345,7 @@ export function RequestForm({
                       : `${chosen.length} tools`}{' '}
                   chosen. {words.note}
                 </p>
+                <SavedNote status={saved.status} />
               </div>
             </div>
           </Card>
@@ -286,6 +353,28 @@ export function RequestForm({
       </div>
     </form>
   );
+}
+
+function SavedNote({ status }: { status: DraftStatus }) {
+  return (
+    <p role="status" className={status.kind === 'failed' ? 'text-warning text-xs' : 'text-fg-3 text-xs'}>
+      {status.kind === 'saving' && 'Saving what you typed…'}
+      {status.kind === 'saved' && (
+        <>
+          What you typed was saved <RelativeTime at={status.at} />, for you alone.
+        </>
+      )}
+      {status.kind === 'overtaken' && 'Not saved: another tab went on with this form.'}
+      {status.kind === 'failed' && `What you typed is not saved. ${status.why}`}
+    </p>
+  );
+}
+
+/** Under which name a draft of this form is kept. */
+function subjectOf(mode: RequestFormMode): string {
+  if (mode.kind === 'edit') return `edit:${mode.requestId}`;
+  if (mode.kind === 'change') return `change:${mode.agentId}`;
+  return mode.fromRequestId ? `again:${mode.fromRequestId}` : 'new';
 }
 
 function ClientFields({
@@ -297,6 +386,7 @@ function ClientFields({
   set: (changes: Partial<Draft>) => void;
   errors: Readonly<Record<string, string>>;
 }) {
+  const way = describeWay(draft.clientKind);
   return (
     <div className="grid gap-4">
       <div className="grid gap-1.5">
@@ -357,10 +447,15 @@ function ClientFields({
           />
         </Field>
       )}
+      <p className="max-w-[80ch] text-sm">
+        <span className="font-medium">Its way in: {way.title}.</span>{' '}
+        <span className="text-fg-2">{way.why}</span>
+      </p>
       <Callout title="Claude Code, Cursor, VS Code and other MCP clients">
         They register by themselves: connect one to a guarded server, and this form opens in your browser with
         its client filled in.
       </Callout>
+      <RedirectPresets />
     </div>
   );
 }

@@ -99,13 +99,13 @@ export function RequestView({
                 Submit for approval
               </Button>
             )}
-            {request.can.askAgain && (
+            {request.askAgainHref && (
               <LinkButton
-                href={`/requests/new?from=${request.id}`}
-                variant="primary"
+                href={request.askAgainHref}
+                variant={request.state === 'approved' ? 'secondary' : 'primary'}
                 icon={<RotateCcw aria-hidden />}
               >
-                Ask again
+                {request.state === 'approved' ? 'Ask for the rest' : 'Ask again'}
               </LinkButton>
             )}
             {request.state === 'approved' && (
@@ -254,6 +254,16 @@ function StandingCallout({ request }: { request: RequestDetail }) {
           </>
         )}
       </p>
+      {request.enough.length > 0 && (
+        <div className="mt-2">
+          <p className="font-medium text-fg">What would be different enough</p>
+          <ul className="list-disc ps-5">
+            {request.enough.map((line) => (
+              <li key={line}>{line}</li>
+            ))}
+          </ul>
+        </div>
+      )}
     </Callout>
   );
 }

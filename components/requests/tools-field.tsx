@@ -1,27 +1,28 @@
 'use client';
 
 import { ChevronRight } from 'lucide-react';
-import { type ChosenTools, ToolPicker } from '#components/claim/tool-picker.tsx';
+import { ToolPicker } from '#components/claim/tool-picker.tsx';
 import { Badge } from '#components/ui/badge.tsx';
 import { Select } from '#components/ui/select.tsx';
+import type { DraftContent } from '#lib/approvals/draft-content.ts';
 import type { Composer } from '#lib/approvals/read-composer.ts';
 
-export type ToolsDraft = {
-  chosen: ChosenTools;
-  /** Tool id → the tool set version it was chosen through. */
-  sets: Readonly<Record<string, string>>;
-};
+/** Chosen tools by id, and through which version of a tool set each was chosen. */
+export type ToolsDraft = DraftContent['tools'];
 
 /** Tools of every server, each server folded away until it is needed, with tool sets as a shortcut. */
 export function ToolsField({
   servers,
   toolSets,
+  openServers = [],
   value,
   onChange,
   errors,
 }: {
   servers: Composer['servers'];
   toolSets: Composer['toolSets'];
+  /** Servers to show unfolded before a tool of theirs is chosen. */
+  openServers?: readonly string[];
   value: ToolsDraft;
   onChange: (value: ToolsDraft) => void;
   errors: Readonly<Record<string, string>>;
@@ -68,7 +69,7 @@ export function ToolsField({
         return (
           <details
             key={server.id}
-            open={servers.length === 1 || count > 0}
+            open={servers.length === 1 || count > 0 || openServers.includes(server.id)}
             className="group/server rounded-md border border-line"
           >
             <summary className="flex min-h-10 cursor-pointer list-none items-center gap-2 rounded-md px-3 py-2 hover:bg-hover">
@@ -88,7 +89,7 @@ export function ToolsField({
               <ToolPicker
                 tools={server.tools}
                 chosen={value.chosen}
-                onChange={(chosen) => onChange({ ...value, chosen })}
+                onChange={(chosen) => onChange({ ...value, chosen: { ...chosen } })}
                 errors={errors}
               />
             </div>

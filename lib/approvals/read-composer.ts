@@ -22,7 +22,10 @@ export type ComposerTool = {
 export type Composer = {
   servers: { id: string; name: string; resource: string; description: string; tools: ComposerTool[] }[];
   toolSets: { versionId: string; name: string; purpose: string; version: number; toolIds: string[] }[];
-  deputies: { personId: string; displayName: string }[];
+  /** Everybody who is here; `cannot` says why somebody cannot be the deputy, null that they can. */
+  deputies: { personId: string; displayName: string; cannot: string | null }[];
+  /** This installation's name in its tokens, by which the browser tells them from those of others. */
+  issuer: string;
 };
 
 /** What the form starts with. */
@@ -39,21 +42,27 @@ export type ComposerDraft = {
   }[];
 };
 
+/** More people than this are not offered by name. */
+const mostDeputies = 500;
+
 export async function readComposer(ctx: Ctx): Promise<Composer> {
   const person = requireRole(ctx, 'owner');
   const servers = await listCatalogue(ctx);
   const toolSets = await listToolSets(ctx);
-  const owners = await ctx.db.prisma.roleGrant.findMany({
-    where: {
-      role: 'owner',
-      endedAt: null,
-      effectiveAt: { lte: ctx.clock.now() },
-      person: { state: 'active' },
-      NOT: { personId: person.personId },
+  const now = ctx.clock.now();
+  const people = await ctx.db.prisma.person.findMany({
+    where: { state: 'active' },
+    select: {
+      id: true,
+      displayName: true,
+      roles: {
+        where: { role: 'owner', endedAt: null, effectiveAt: { lte: now } },
+        select: { id: true },
+        take: 1,
+      },
     },
-    include: { person: { select: { displayName: true } } },
-    orderBy: { person: { displayName: 'asc' } },
-    take: 500,
+    orderBy: { displayName: 'asc' },
+    take: mostDeputies,
   });
   return {
     servers: servers.map((server) => ({
@@ -80,10 +89,17 @@ export async function readComposer(ctx: Ctx): Promise<Composer> {
       version,
       toolIds,
     })),
-    deputies: owners.map((owner) => ({
-      personId: owner.personId,
-      displayName: owner.person.displayName,
+    deputies: people.map(({ id, displayName, roles }) => ({
+      personId: id,
+      displayName,
+      cannot:
+        id === person.personId
+          ? 'Yourself: a deputy is somebody else.'
+          : roles.length === 0
+            ? 'Has not the role owner. An admin can grant it under People.'
+            : null,
     })),
+    issuer: ctx.site.issuer,
   };
 }
 
@@ -99,6 +115,7 @@ export async function readDraftOfRequest(
   snapshotDigest: string;
   clientClass: string;
   clientId: string | null;
+  agentId: string;
   draft: ComposerDraft;
   /** What an approver asked to change. */
   changesRequested: { by: string; reason: string } | null;
@@ -124,6 +141,7 @@ export async function readDraftOfRequest(
     snapshotDigest: request.revision.snapshotDigest,
     clientClass: snapshot.agent.clientClass,
     clientId: snapshot.instances[0]?.clientId ?? null,
+    agentId: request.agentId,
     draft: {
       agentName: snapshot.agent.name,
       deputyId: snapshot.deputy?.personId ?? null,
@@ -140,10 +158,14 @@ export async function readDraftOfRequest(
   };
 }
 
-/** What an active agent has now, to ask for a change of it. Throws `NotFound` for somebody else's. */
+/**
+ * What an active agent has now, to ask for a change of it; or, with `fromRequestId`, what an earlier request about it
+ * asked for. Throws `NotFound` for somebody else's.
+ */
 export async function readDraftOfAgent(
   ctx: Ctx,
   agentId: string,
+  fromRequestId?: string,
 ): Promise<{ agentName: string; clientClass: string; state: string; draft: ComposerDraft }> {
   const person = requireRole(ctx, 'owner');
   const db = ctx.db.prisma;
@@ -152,6 +174,11 @@ export async function readDraftOfAgent(
   });
   const last = agent ? await findLastGranted(db, agent.id, '') : null;
   if (!agent || !last) throw new NotFound();
+  if (fromRequestId !== undefined) {
+    const { agentId: about, draft } = await readDraftOfRequest(ctx, fromRequestId, 'ask again');
+    if (about !== agentId) throw new NotFound();
+    return { agentName: agent.name, clientClass: agent.clientClass, state: agent.state, draft };
+  }
   // A tool that goes on under another name is asked for under the new one; what it is then is reviewed anew.
   const successors = await findSuccessors(
     db,

@@ -1,7 +1,7 @@
 import { relyingPartyOf } from '#lib/access/relying-party.ts';
 import { hasRole, requirePerson, requireRole } from '#lib/access/require.ts';
 import type { Signature } from '#lib/access/signatures.ts';
-import { parseSnapshot, type Snapshot } from '#lib/agents/snapshot.ts';
+import { parseSnapshot, type Snapshot, snapshotDigestOf } from '#lib/agents/snapshot.ts';
 import { type EventKind, eventCatalogue } from '#lib/audit/catalogue.ts';
 import { describeFact } from '#lib/evidence/describe.ts';
 import { sortFacts } from '#lib/evidence/fact.ts';
@@ -24,6 +24,7 @@ import {
   toAmbient,
 } from './store.ts';
 import { summarize, summaryText } from './summary.ts';
+import type { Verdict } from './verdict.ts';
 import type { RequestDetail, Review, ToolLineView } from './views.ts';
 
 /**
@@ -137,6 +138,7 @@ export async function readRequest(ctx: Ctx, requestId: string): Promise<RequestD
   const sentBack = request.votes.some(
     (vote) => vote.revisionId === request.revision.id && vote.verdict === 'request changes',
   );
+  const askAgainHref = mayAct ? hrefToAskAgain(request, granted) : null;
   return {
     ...row,
     summary: summaryText(summaryParts),
@@ -172,6 +174,8 @@ export async function readRequest(ctx: Ctx, requestId: string): Promise<RequestD
       eligible.map((approver) => approver.displayName),
       sentBack,
     ),
+    enough: request.state === 'rejected' ? differentEnough(request, ambient.verdict) : [],
+    askAgainHref,
     approvers: eligible,
     missingApprover:
       request.state === 'submitted' && eligible.length === 0
@@ -190,11 +194,7 @@ export async function readRequest(ctx: Ctx, requestId: string): Promise<RequestD
       submit: mayAct && (request.state === 'draft' || (request.state === 'changes requested' && !sentBack)),
       withdraw: mayAct && open,
       comment: hasRole(ctx.actor, 'owner', 'approver', 'admin'),
-      askAgain:
-        mayAct &&
-        ['rejected', 'withdrawn', 'expired'].includes(request.state) &&
-        request.kind === 'new' &&
-        snapshot.instances.every((instance) => instance.kind !== 'dynamic'),
+      askAgain: askAgainHref !== null,
     },
   };
 }
@@ -209,6 +209,47 @@ function lastApproval(request: LoadedRequest) {
 function finalGrant(request: LoadedRequest): Snapshot | null {
   const vote = lastApproval(request);
   return vote?.granted ? parseSnapshot(vote.granted) : null;
+}
+
+/**
+ * Where the same words can be asked again: of an agent that works, as a change of it (what was taken away, what was
+ * withdrawn); of one that never did, with its client, unless that one registers itself.
+ */
+function hrefToAskAgain(request: LoadedRequest, granted: Snapshot | null): string | null {
+  const { snapshot } = request.revision;
+  if (request.kind === 'reinstate') return null;
+  const tookAway = granted !== null && snapshotDigestOf(granted) !== request.revision.snapshotDigest;
+  const endedWithout = ['rejected', 'withdrawn', 'expired'].includes(request.state);
+  if (!tookAway && !endedWithout) return null;
+  if (request.kind === 'change' || tookAway) {
+    return request.agent.state === 'active'
+      ? `/requests/new?agent=${request.agentId}&from=${request.id}`
+      : null;
+  }
+  return snapshot.instances.every((instance) => instance.kind !== 'dynamic')
+    ? `/requests/new?from=${request.id}`
+    : null;
+}
+
+/** What would make a refused request another one: what policy said against it, and what weighs on a reviewer. */
+function differentEnough(request: LoadedRequest, verdict: Verdict): string[] {
+  const { snapshot } = request.revision;
+  const remedies = verdict.tools
+    .filter((tool) => tool.outcome === 'deny')
+    .flatMap((tool) => tool.reasons.flatMap(({ remedy }) => (remedy ? `${tool.name}: ${remedy}` : [])));
+  const risky = snapshot.tools.filter((tool) => tool.risk !== 'low').map((tool) => tool.name);
+  const list = new Intl.ListFormat('en');
+  return [
+    'Answer the reason above in the new request: the same words again will be refused again.',
+    ...remedies,
+    ...(risky.length > 0 && risky.length < snapshot.tools.length
+      ? [`Without ${list.format(risky.slice(0, 5))} it would be a request of low risk.`]
+      : []),
+    ...(snapshot.purpose.attended ? [] : ['A person who attends the agent makes it a different request.']),
+    ...(snapshot.lifetimeSeconds > 86_400
+      ? ['A shorter time can be extended later, by a change that shows how it went.']
+      : []),
+  ];
 }
 
 function nextStepFor(

@@ -194,6 +194,10 @@ export const requestDetailSchema = requestRowSchema
     votesCast: z.array(voteSchema),
     /** What to do now, in a sentence for the owner. */
     nextStep: z.string(),
+    /** After a refusal: what would have to be different, in sentences. Empty otherwise. */
+    enough: z.array(z.string()),
+    /** The form that asks for all of it again, filled in; null where that is not the way. */
+    askAgainHref: z.string().nullable(),
     approvers: z.array(person),
     missingApprover: z.string().nullable(),
     comments: z.array(z.object({ id: z.string(), author: person, text: z.string(), createdAt: instant })),

@@ -51,6 +51,11 @@ export const eventCatalogue = {
   },
   'client.quarantine_end': { version: 1, subject: 'client', says: 'An approver ended a quarantine' },
   'client.register': { version: 1, subject: 'client', says: 'A client registered and was quarantined' },
+  'client.secret_end': {
+    version: 1,
+    subject: 'client',
+    says: 'A leaked secret of a client was ended by whoever found it',
+  },
   'client.unclaimed': { version: 1, subject: 'client', says: 'A quarantine ended without a claim' },
   'code.issue': { version: 1, subject: 'authorization code', says: 'An authorization code was issued' },
   'code.replay': {

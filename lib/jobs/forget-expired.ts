@@ -1,3 +1,4 @@
+import { composerDraftSeconds } from '#lib/approvals/composer-draft.ts';
 import { addSeconds, clockSkewSeconds } from '#lib/platform/clock.ts';
 import type { Ctx } from '#lib/platform/ctx.ts';
 
@@ -18,7 +19,8 @@ const attemptSeconds = 90 * 86_400;
 
 /**
  * Removes rows that only ever protected against repetition and whose time is over: used assertions, sign-in
- * hand-offs, idempotency keys, codes of devices, idle budgets. Nothing with history is among them.
+ * hand-offs, idempotency keys, codes of devices, idle budgets; and drafts nobody went on with. Nothing with history is
+ * among them.
  */
 export async function forgetExpired(ctx: Ctx): Promise<void> {
   const now = ctx.clock.now();
@@ -32,6 +34,9 @@ export async function forgetExpired(ctx: Ctx): Promise<void> {
   });
   await ctx.db.prisma.deviceRequest.deleteMany({
     where: { expiresAt: { lt: addSeconds(now, -deviceRequestSeconds) } },
+  });
+  await ctx.db.prisma.composerDraft.deleteMany({
+    where: { savedAt: { lt: addSeconds(now, -composerDraftSeconds) } },
   });
   await ctx.db.prisma.rateBucket.deleteMany({
     where: { updatedAt: { lt: addSeconds(now, -rateBucketSeconds) } },

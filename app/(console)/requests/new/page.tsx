@@ -1,9 +1,10 @@
 import type { Metadata } from 'next';
 import { RequestForm } from '#components/requests/request-form.tsx';
+import { findDraft } from '#lib/approvals/composer-draft.ts';
 import { readComposer, readDraftOfAgent, readDraftOfRequest } from '#lib/approvals/read-composer.ts';
 import { notFoundOr } from '../../../not-found-or.ts';
 import { requirePage } from '../../../page-context.ts';
-import { createRequest, editRequest, previewRequest, submitRequest } from '../actions.ts';
+import { formActions } from '../form-actions.ts';
 
 export const metadata: Metadata = { title: 'New request' };
 
@@ -16,30 +17,26 @@ export default async function NewRequestPage({
   const { ctx } = await requirePage('owner');
   const { agent, from } = await searchParams;
   const composer = await readComposer(ctx);
-  const actions = {
-    create: createRequest,
-    edit: editRequest,
-    submit: submitRequest,
-    preview: previewRequest,
-  };
   if (agent) {
-    const { draft, clientClass } = await notFoundOr(() => readDraftOfAgent(ctx, agent));
+    const { draft, clientClass } = await notFoundOr(() => readDraftOfAgent(ctx, agent, from));
     return (
       <RequestForm
         mode={{ kind: 'change', agentId: agent, clientClass }}
         composer={composer}
         start={draft}
-        actions={actions}
+        kept={from ? null : await findDraft(ctx, `change:${agent}`)}
+        actions={formActions}
       />
     );
   }
   const earlier = from ? await notFoundOr(() => readDraftOfRequest(ctx, from, 'ask again')) : null;
   return (
     <RequestForm
-      mode={{ kind: 'new', existingClientId: earlier?.clientId ?? null }}
+      mode={{ kind: 'new', existingClientId: earlier?.clientId ?? null, fromRequestId: from ?? null }}
       composer={composer}
       start={earlier?.draft ?? null}
-      actions={actions}
+      kept={await findDraft(ctx, from ? `again:${from}` : 'new')}
+      actions={formActions}
     />
   );
 }

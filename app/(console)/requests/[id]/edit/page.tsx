@@ -1,10 +1,11 @@
 import type { Metadata } from 'next';
 import { redirect } from 'next/navigation';
 import { RequestForm } from '#components/requests/request-form.tsx';
+import { findDraft } from '#lib/approvals/composer-draft.ts';
 import { readComposer, readDraftOfRequest } from '#lib/approvals/read-composer.ts';
 import { notFoundOr } from '../../../../not-found-or.ts';
 import { requirePage } from '../../../../page-context.ts';
-import { createRequest, editRequest, previewRequest, submitRequest } from '../../actions.ts';
+import { formActions } from '../../form-actions.ts';
 
 export const metadata: Metadata = { title: 'Edit request' };
 
@@ -29,7 +30,8 @@ export default async function EditRequestPage({ params }: { params: Promise<{ id
       }}
       composer={await readComposer(ctx)}
       start={read.draft}
-      actions={{ create: createRequest, edit: editRequest, submit: submitRequest, preview: previewRequest }}
+      kept={await findDraft(ctx, `edit:${id}`)}
+      actions={formActions}
     />
   );
 }
