@@ -46,6 +46,12 @@ export function PasteBox({
   const [pending, setPending] = useState(false);
 
   async function read(given: string) {
+    if (given.length > 4 * longest) {
+      setReport(null);
+      setTold([]);
+      setProblem('The text is far longer than 64 KB and was not read. Paste only the part about the client.');
+      return;
+    }
     const { text: masked, secrets } = maskSecrets(given, issuer);
     setText(masked);
     setReport(null);

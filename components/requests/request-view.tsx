@@ -346,7 +346,7 @@ function WithdrawButton({
     <ConfirmAction
       trigger={<Button icon={<Undo2 aria-hidden />}>Withdraw</Button>}
       title={`Withdraw ${request.label}?`}
-      description="It is taken out of review for good. You can ask again with a new request."
+      description="It is taken out of review for good. You can ask again later, with all of it filled in."
       button="Withdraw request"
       action={withdraw}
       input={() => ({ requestId: request.id })}

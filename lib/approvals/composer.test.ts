@@ -9,10 +9,13 @@ import {
 } from '#tests/requests-world.ts';
 import { approveRequest, approveRequestInput } from './approve-request.ts';
 import { discardDraft, findDraft, saveDraft, saveDraftInput } from './composer-draft.ts';
+import { createRequest, createRequestInput } from './create-request.ts';
 import type { DraftContent } from './draft-content.ts';
 import { previewRequest, previewRequestInput } from './preview-request.ts';
 import { readComposer, readDraftOfAgent, readDraftOfRequest } from './read-composer.ts';
 import { readPaste } from './read-paste.ts';
+import { readRequest } from './read-review.ts';
+import { rejectRequest } from './reject-request.ts';
 import { withdrawRequest } from './withdraw-request.ts';
 
 let database: TestDatabase;
@@ -231,6 +234,18 @@ describe('what the form is told', () => {
     await expect(readDraftOfAgent(world.as(world.oscar), agentId, id)).rejects.toMatchObject({
       code: 'not_found',
     });
+    const change = () =>
+      createRequest(
+        world.as(world.olive),
+        createRequestInput.parse({ kind: 'change', agentId, ...again.draft, submit: true }),
+      );
+    const first = await change();
+    await withdrawRequest(world.as(world.olive), { requestId: first.id, reason: 'Too early' });
+    const withdrawn = await readRequest(world.as(world.olive), first.id);
+    expect(withdrawn.askAgainHref).toBe(`/requests/new?agent=${agentId}&from=${first.id}`);
+    expect((await readRequest(world.as(world.oscar), id).catch((error) => error)).code).toBe('not_found');
+    expect((await readRequest(world.as(world.ava), first.id)).askAgainHref).toBeNull();
+    expect((await stateOf(world, (await change()).id)).previousRequestId).toBe(first.id);
     const other = await fileRequest(world, { tools: ['list_notes'] });
     await expect(readDraftOfAgent(world.as(world.olive), agentId, other.id)).rejects.toMatchObject({
       code: 'not_found',
@@ -239,5 +254,19 @@ describe('what the form is told', () => {
     expect((await readDraftOfRequest(world.as(world.olive), other.id, 'ask again')).draft.tools).toHaveLength(
       1,
     );
+  });
+
+  test('a refusal says its reason and what would be different enough', async () => {
+    const { id } = await fileRequest(world, { tools: ['list_notes', 'write_note'] });
+    expect((await readRequest(world.as(world.olive), id)).enough).toEqual([]);
+    await rejectRequest(world.as(world.ava), {
+      requestId: id,
+      snapshotDigest: await digestNow(world, id),
+      reason: 'Nobody should write there.',
+    });
+    const rejected = await readRequest(world.as(world.olive), id);
+    expect(rejected.decision?.reason).toBe('Nobody should write there.');
+    expect(rejected.enough.join(' ')).toMatch(/Without write_note/);
+    expect(rejected.askAgainHref).toBe(`/requests/new?from=${id}`);
   });
 });

@@ -170,7 +170,18 @@ async function createAboutAgent(
           })),
         };
   const requestId = newId('request');
-  const draft = { requestId, kind: input.kind, agentId: agent.id, previousRequestId: last.requestId };
+  // The latest one, however it ended: what was withdrawn or refused since belongs to the story of this one.
+  const previous = await tx.registrationRequest.findFirst({
+    where: { agentId: agent.id },
+    orderBy: { number: 'desc' },
+    select: { id: true },
+  });
+  const draft = {
+    requestId,
+    kind: input.kind,
+    agentId: agent.id,
+    previousRequestId: previous?.id ?? last.requestId,
+  };
   const created = await writeDraft(tx, ctx, { ...person, personId: agent.ownerId }, draft, content, false, {
     evidence: evidenceOf(last.granted, ctx.clock.now()),
     createdById: person.personId,
