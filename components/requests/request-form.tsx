@@ -7,6 +7,8 @@ import { PurposeFields } from '#components/claim/purpose-fields.tsx';
 import { needsJustification } from '#components/claim/tool-picker.tsx';
 import { VerdictPreview } from '#components/claim/verdict-preview.tsx';
 import type { Action } from '#components/console/action.ts';
+import { DecisionBar } from '#components/console/decision-bar.tsx';
+import { OutcomeMark, RiskMark } from '#components/console/marks.tsx';
 import { PageHeader } from '#components/console/page-header.tsx';
 import { RelativeTime } from '#components/console/relative-time.tsx';
 import { useAction } from '#components/console/use-action.ts';
@@ -17,6 +19,7 @@ import { Combobox } from '#components/ui/combobox.tsx';
 import { Field } from '#components/ui/field.tsx';
 import { type FormError, FormErrorSummary } from '#components/ui/form-error-summary.tsx';
 import { Input } from '#components/ui/input.tsx';
+import { TextLink } from '#components/ui/link-button.tsx';
 import { RadioGroup } from '#components/ui/radio-group.tsx';
 import type { StoredDraft } from '#lib/approvals/composer-draft.ts';
 import type { CreatedRequest, createRequestInput } from '#lib/approvals/create-request.ts';
@@ -322,6 +325,7 @@ export function RequestForm({
           </Card>
         </div>
         <aside
+          id="before-you-submit"
           aria-label="Before you submit"
           className="grid gap-5 xl:sticky xl:top-[calc(var(--header-height)+1.25rem)]"
         >
@@ -351,13 +355,33 @@ export function RequestForm({
           </Card>
         </aside>
       </div>
+      <DecisionBar
+        label="Verdict so far"
+        className="xl:hidden"
+        status={
+          preview && preview.verdict.tools.length > 0 ? (
+            <span className="flex flex-wrap items-center gap-1.5">
+              <OutcomeMark outcome={preview.verdict.outcome} />
+              <RiskMark risk={preview.risk} />
+            </span>
+          ) : (
+            'Choose tools to see what policy says.'
+          )
+        }
+      >
+        <TextLink href="#before-you-submit">What happens next</TextLink>
+      </DecisionBar>
     </form>
   );
 }
 
 function SavedNote({ status }: { status: DraftStatus }) {
   return (
-    <p role="status" className={status.kind === 'failed' ? 'text-warning text-xs' : 'text-fg-3 text-xs'}>
+    // Only what went wrong is read aloud: a saving form would talk without end.
+    <p
+      role={status.kind === 'failed' ? 'status' : undefined}
+      className={status.kind === 'failed' ? 'text-warning text-xs' : 'text-fg-3 text-xs'}
+    >
       {status.kind === 'saving' && 'Saving what you typed…'}
       {status.kind === 'saved' && (
         <>
