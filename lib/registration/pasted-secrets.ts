@@ -56,6 +56,7 @@ const otherFinders: readonly Finder[] = [
   { name: 'an AWS access key id', pattern: new RegExp(`${before}(?:AKIA|ASIA)[A-Z0-9]{16}${after}`, 'g') },
   { name: 'a Slack token', pattern: new RegExp(`${before}xox[abeprs]-[A-Za-z0-9-]{10,250}`, 'g') },
   { name: 'a Google API key', pattern: new RegExp(`${before}AIza[A-Za-z0-9_-]{30,50}`, 'g') },
+  { name: 'a webhook secret', pattern: new RegExp(`${before}whsec_[A-Za-z0-9+/]{24,100}={0,2}`, 'g') },
   { name: 'an npm token', pattern: new RegExp(`${before}npm_[A-Za-z0-9]{30,50}`, 'g') },
   {
     name: 'a password in a URL',
@@ -122,12 +123,28 @@ export function maskSecrets(text: string, issuer: string | null): MaskedText {
   const seen = new Set<string>();
   return {
     text: masked + text.slice(at),
-    secrets: found.flatMap(({ ours, name, value }) => {
+    secrets: found.flatMap((each) => {
+      const { ours, name, value } = findInBasic(each) ?? each;
       if (seen.has(value)) return [];
       seen.add(value);
       return [{ ours, name, value }];
     }),
   };
+}
+
+/** Our own secret inside the base64 of a Basic credential (RFC 6749 §2.3.1), or null. */
+function findInBasic({ ours, value }: PastedSecret): PastedSecret | null {
+  if (ours || value.length > 1000 || !/^[A-Za-z0-9+/]+={0,2}$/.test(value)) return null;
+  try {
+    const decoded = atob(value);
+    for (const { name, pattern } of ourFinders) {
+      const [match] = decoded.matchAll(pattern);
+      if (match) return { ours: true, name, value: match[0] };
+    }
+  } catch {
+    // Not base64 after all.
+  }
+  return null;
 }
 
 function collect(

@@ -224,11 +224,19 @@ describe('secrets', () => {
     }
   });
 
+  test('a client secret of ours is found inside a Basic credential', () => {
+    const basic = Buffer.from(`client_x:css_${random}`).toString('base64');
+    const masked = maskSecrets(`curl -H 'Authorization: Basic ${basic}' https://a.example`, issuer);
+    expect(masked.text).not.toContain(basic.slice(0, 12));
+    expect(masked.secrets).toEqual([{ ours: true, name: 'a client secret', value: `css_${random}` }]);
+  });
+
   test.each([
     ['a token of another issuer', jwtOf({ iss: 'https://other.example' })],
     ['an OpenAI-like key', `sk-proj-${'a1'.repeat(20)}`],
     ['a GitHub token', `ghp_${'a1'.repeat(18)}`],
     ['an AWS key id', 'AKIAIOSFODNN7EXAMPLE'],
+    ['a webhook secret', `whsec_${'a1B2'.repeat(10)}+A==`],
     ['a Slack token', 'xoxb-1234567890-abcdefghij'],
   ])('%s stays with the person', (_title, secret) => {
     const masked = maskSecrets(`here: ${secret} and on`, issuer);
