@@ -66,8 +66,8 @@ export function VerdictPreview({ preview, isStale }: { preview: Preview | null; 
         <>
           {typeof preview.medianDecisionSeconds === 'number' && (
             <p className="text-fg-2 text-sm">
-              Half of the latest decisions on such requests took at most{' '}
-              <Duration seconds={preview.medianDecisionSeconds} />.
+              Lately such requests were decided in <Duration seconds={preview.medianDecisionSeconds} />{' '}
+              (median).
             </p>
           )}
           {preview.smallestChange && (

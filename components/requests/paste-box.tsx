@@ -96,6 +96,7 @@ export function PasteBox({
           <Textarea
             mono
             rows={3}
+            className="max-h-56"
             spellCheck={false}
             autoComplete="off"
             value={text}
@@ -205,7 +206,7 @@ function Report({ report }: { report: PasteReport }) {
           {report.open.why}
         </Callout>
       )}
-      {report.way && (
+      {report.way && report.fill.clientKind === undefined && (
         <p className="max-w-[80ch] text-sm">
           <span className="font-medium">Its way in: {report.way.title}.</span>{' '}
           <span className="text-fg-2">{report.way.why}</span>

@@ -380,7 +380,9 @@ function SavedNote({ status }: { status: DraftStatus }) {
     // Only what went wrong is read aloud: a saving form would talk without end.
     <p
       role={status.kind === 'failed' ? 'status' : undefined}
-      className={status.kind === 'failed' ? 'text-warning text-xs' : 'text-fg-3 text-xs'}
+      className={
+        status.kind === 'failed' || status.kind === 'overtaken' ? 'text-warning text-xs' : 'text-fg-3 text-xs'
+      }
     >
       {status.kind === 'saving' && 'Saving what you typed…'}
       {status.kind === 'saved' && (
@@ -388,7 +390,8 @@ function SavedNote({ status }: { status: DraftStatus }) {
           What you typed was saved <RelativeTime at={status.at} />, for you alone.
         </>
       )}
-      {status.kind === 'overtaken' && 'Not saved: another tab went on with this form.'}
+      {status.kind === 'overtaken' &&
+        'Not saved: another tab went on with this form. Choose at the top of the page.'}
       {status.kind === 'failed' && `What you typed is not saved. ${status.why}`}
     </p>
   );

@@ -161,7 +161,7 @@ test('a narrowed approval shows asked beside granted, and the rest is asked for 
   await olive.goto('/requests/new');
   await olive.getByRole('textbox', { name: /^Name/ }).fill(agentName);
   await olive.getByRole('combobox', { name: /^Deputy/ }).fill('a');
-  await expect(olive.getByRole('option', { name: /Has not the role owner/ }).first()).toBeVisible();
+  await expect(olive.getByRole('option', { name: /Does not have the role owner/ }).first()).toBeVisible();
   await picture(olive, 'composer-deputy');
   await olive.getByRole('combobox', { name: /^Deputy/ }).fill('Oscar');
   await olive.getByRole('option', { name: /^Oscar/ }).click();

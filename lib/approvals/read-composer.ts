@@ -96,7 +96,7 @@ export async function readComposer(ctx: Ctx): Promise<Composer> {
         id === person.personId
           ? 'Yourself: a deputy is somebody else.'
           : roles.length === 0
-            ? 'Has not the role owner. An admin can grant it under People.'
+            ? 'Does not have the role owner. An admin can grant it under People.'
             : null,
     })),
     issuer: ctx.site.issuer,

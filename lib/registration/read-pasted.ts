@@ -363,7 +363,7 @@ function readHeader(
     null,
     value.includes('${') || value.includes('$')
       ? 'A fixed credential is replaced by short tokens of this installation.'
-      : 'A fixed credential in a file is replaced by short tokens of this installation. It was not kept.',
+      : 'A fixed credential is replaced by short tokens of this installation. It was not kept.',
   );
 }
 
