@@ -110,7 +110,7 @@ test('a live API token that Oscar pastes is dead afterwards, and the page says s
   await expect(oscar.getByText('You pasted a live API token. It has been ended.')).toBeVisible();
   expect(await me()).toBe(401);
   await expect(oscar.locator('body')).not.toContainText(token);
-  await picture(oscar, 'composer-leaked');
+  await expectAccessible(oscar, 'composer-leaked');
 });
 
 test('what Olive typed survives a reload and signing out; a second tab is told and overwrites nothing', async ({
