@@ -53,7 +53,7 @@ export type RequestFormActions = {
 
 export type RequestFormMode =
   | { kind: 'new'; existingClientId?: string | null; fromRequestId?: string | null }
-  | { kind: 'change'; agentId: string; clientClass: string }
+  | { kind: 'change'; agentId: string; clientClass: string; fromRequestId?: string | null }
   | {
       kind: 'edit';
       requestId: string;
@@ -400,8 +400,8 @@ function SavedNote({ status }: { status: DraftStatus }) {
 /** Under which name a draft of this form is kept. */
 function subjectOf(mode: RequestFormMode): string {
   if (mode.kind === 'edit') return `edit:${mode.requestId}`;
-  if (mode.kind === 'change') return `change:${mode.agentId}`;
-  return mode.fromRequestId ? `again:${mode.fromRequestId}` : 'new';
+  if (mode.fromRequestId) return `again:${mode.fromRequestId}`;
+  return mode.kind === 'change' ? `change:${mode.agentId}` : 'new';
 }
 
 function ClientFields({

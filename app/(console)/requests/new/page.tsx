@@ -21,10 +21,10 @@ export default async function NewRequestPage({
     const { draft, clientClass } = await notFoundOr(() => readDraftOfAgent(ctx, agent, from));
     return (
       <RequestForm
-        mode={{ kind: 'change', agentId: agent, clientClass }}
+        mode={{ kind: 'change', agentId: agent, clientClass, fromRequestId: from ?? null }}
         composer={composer}
         start={draft}
-        kept={from ? null : await findDraft(ctx, `change:${agent}`)}
+        kept={await findDraft(ctx, from ? `again:${from}` : `change:${agent}`)}
         actions={formActions}
       />
     );
