@@ -60,6 +60,7 @@ export type RequestFormMode =
       label: string;
       state: string;
       snapshotDigest: string;
+      revisedAt: string;
       clientClass: string;
       changesRequested: { by: string; reason: string } | null;
     };
@@ -85,6 +86,7 @@ export function RequestForm({
   const router = useRouter();
   const [draft, setDraft] = useState(() => kept?.content ?? firstDraft(mode, start));
   const [isRestored, setRestored] = useState(kept !== null);
+  const isOvertakenByRevision = mode.kind === 'edit' && kept !== null && kept.savedAt < mode.revisedAt;
   const [openServers, setOpenServers] = useState<readonly string[]>([]);
   const saved = useSavedDraft(subjectOf(mode), kept, draft, actions.draft);
   const [errors, setErrors] = useState<readonly FormError[]>([]);
@@ -229,6 +231,7 @@ export function RequestForm({
           ) : (
             isRestored && (
               <Callout
+                tone={isOvertakenByRevision ? 'warning' : 'info'}
                 title="This goes on from where you stopped"
                 actions={
                   <Button size="sm" onClick={() => void startOver()}>
@@ -236,7 +239,9 @@ export function RequestForm({
                   </Button>
                 }
               >
-                You typed this and did not file it yet. Nobody else has seen it.
+                {isOvertakenByRevision
+                  ? 'The request got another revision after you typed this. Start over to see that one.'
+                  : 'You typed this and did not file it yet. Nobody else has seen it.'}
               </Callout>
             )
           )}

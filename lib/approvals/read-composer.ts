@@ -113,6 +113,8 @@ export async function readDraftOfRequest(
   state: string;
   kind: string;
   snapshotDigest: string;
+  /** When the revision was written that the draft shows. */
+  revisedAt: string;
   clientClass: string;
   clientId: string | null;
   agentId: string;
@@ -139,6 +141,7 @@ export async function readDraftOfRequest(
     state: request.state,
     kind: request.kind,
     snapshotDigest: request.revision.snapshotDigest,
+    revisedAt: request.revision.createdAt.toISOString(),
     clientClass: snapshot.agent.clientClass,
     clientId: snapshot.instances[0]?.clientId ?? null,
     agentId: request.agentId,

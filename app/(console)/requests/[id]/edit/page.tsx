@@ -25,6 +25,7 @@ export default async function EditRequestPage({ params }: { params: Promise<{ id
         label: read.label,
         state: read.state,
         snapshotDigest: read.snapshotDigest,
+        revisedAt: read.revisedAt,
         clientClass: read.clientClass,
         changesRequested: read.changesRequested,
       }}
