@@ -1,9 +1,9 @@
 import { createRemoteJWKSet, customFetch, type JWTVerifyGetKey } from 'jose';
 import { z } from 'zod';
 import type { Clock } from '#lib/platform/clock.ts';
-import { isLoopbackHost } from '#lib/platform/settings.ts';
 import { Unavailable } from '#lib/platform/errors.ts';
 import { isProviderUrl } from '#lib/platform/identity-provider.ts';
+import { isLoopbackHost } from '#lib/platform/settings.ts';
 import { upstreamFetch } from '#lib/platform/upstream-fetch.ts';
 
 /** What the identity provider publishes about itself and we use (OpenID Connect Discovery 1.0 §3). */

@@ -6,8 +6,10 @@ export const messageCatalogue = {
   'access.recover': 'A recovery link for an admin was made on the host.',
   'agent.revoke': 'An agent was revoked by somebody other than its owner.',
   'agent.suspend': 'An agent was suspended by somebody other than its owner, or by Countersign.',
+  'api_token.end': 'An API token was ended because it had leaked.',
   'client.delete': 'A client ended its own registration.',
   'client.metadata_change': 'The metadata of an approved client changed.',
+  'client.secret_end': 'A client secret was ended because it had leaked.',
   'guard.gap':
     'Reports of a guard are missing or do not follow from the ones before; at most one an hour and guard.',
   'history.broken': 'History does not verify.',
@@ -26,6 +28,7 @@ export const messageCatalogue = {
   'request.reject': 'A request was rejected.',
   'request.request_changes': 'Changes were asked for.',
   'request.submit': 'A request waits for approvers, or has nobody who could decide it.',
+  'resource_token.end': 'A token of an MCP server was ended because it had leaked.',
   'role.confirm': 'A second admin confirmed a role.',
   'role.grant': 'A role was granted, or waits for a second admin.',
   'server.probe': 'A server answers without its guard, or no longer does.',

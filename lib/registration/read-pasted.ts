@@ -13,7 +13,8 @@ import {
   type ParsedObject,
   parseStrictJsonText,
 } from '#lib/platform/strict-json.ts';
-import { assessText, looksLikeAscii, toOneLine, toVisibleSegments } from '#lib/platform/text.ts';
+import { assessText, looksLikeAscii, toOneLine } from '#lib/platform/text.ts';
+import { toVisibleSegments } from '#lib/platform/visible-text.ts';
 import { type CurlCommand, describeCurlProblem, parseCurl } from './curl-command.ts';
 import { maskedSecret } from './pasted-secrets.ts';
 import { findPreset } from './redirect-presets.ts';
