@@ -1,5 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createApiToken } from '#lib/access/api-tokens.ts';
+import { createResourceToken, createResourceTokenInput } from '#lib/credentials/resource-tokens.ts';
+import { revealCredential } from '#lib/credentials/reveal-credential.ts';
 import { ensureSigningKeys } from '#lib/credentials/signing-keys.ts';
 import { systemClock } from '#lib/platform/clock.ts';
 import { randomToken, sha256 } from '#lib/platform/crypto.ts';
@@ -116,6 +118,48 @@ describe('a secret of ours that leaked', () => {
     const row = await database.db.prisma.client.findUniqueOrThrow({ where: { id: client.clientId } });
     expect(row.registrationTokenDigest).toBeNull();
     expect(await familyState(client.familyId)).toBe('live');
+  });
+
+  test('a token an owner carries ends alone', async () => {
+    const agent = await createApprovedAgent(as(), { clientClass: 'headless service' });
+    const revealId = newId('reveal');
+    const now = systemClock.now();
+    await database.db.prisma.reveal.create({
+      data: {
+        id: revealId,
+        agentId: agent.agentId,
+        serverId: agent.serverId,
+        ownerId: agent.ownerId,
+        requestId: agent.requestId,
+        createdAt: now,
+        expiresAt: new Date(now.getTime() + 86_400_000),
+        mintedCredentialIds: [],
+      },
+    });
+    const revealed = await revealCredential(as(personActor(agent.ownerId, ['owner'])), { revealId });
+    expect(await end(revealed.token)).toEqual({ what: 'access token', ended: true });
+    expect(await end(revealed.token)).toEqual({ what: 'access token', ended: false });
+    const row = await database.db.prisma.credential.findUniqueOrThrow({
+      where: { id: revealed.credentialId },
+    });
+    expect(row).toMatchObject({ endCause: 'revoked' });
+    const ended = (await eventsOf(revealed.credentialId)).find(({ kind }) => kind === 'credential.end');
+    expect(ended).toMatchObject({ actorId: finder.personId, reason: 'reported as leaked' });
+  });
+
+  test('a token of an MCP server ends, with who found it recorded', async () => {
+    const admin = await addPerson(database.db, 'admin', ['admin']);
+    const { serverId } = await createApprovedAgent(as());
+    const made = await createResourceToken(
+      as(admin),
+      createResourceTokenInput.parse({ serverId, name: 'introspection' }),
+    );
+    expect(await end(made.token)).toEqual({ what: 'token of an MCP server', ended: true });
+    expect(await end(made.token)).toMatchObject({ ended: false });
+    expect((await eventsOf(made.id))[0]).toMatchObject({
+      kind: 'resource_token.end',
+      actorId: finder.personId,
+    });
   });
 
   test.each([
