@@ -6,7 +6,7 @@ import type { Ctx } from '#lib/platform/ctx.ts';
 import type { Config } from '#lib/platform/env.ts';
 import { newId } from '#lib/platform/ids.ts';
 import type { Logger } from '#lib/platform/log.ts';
-import { listDueSweeps, sweepRevocation } from '#lib/revocation/receipt.ts';
+import { sweepDue } from '#lib/revocation/receipt.ts';
 import { runJobs } from './run-jobs.ts';
 import { openServices } from './services.ts';
 import { atStart } from './tasks.ts';
@@ -57,7 +57,9 @@ export async function startWork(options: {
     while (!ending.signal.aborted) {
       const ctx = newCtx('second look');
       try {
-        for (const id of await listDueSweeps(ctx)) await sweepRevocation(ctx, id);
+        await sweepDue(ctx, (error, revocationId) =>
+          log.warn({ err: error, revocationId }, 'a second look after a stop failed; trying again'),
+        );
       } catch (error) {
         log.warn({ err: error }, 'a second look after a stop failed; trying again');
       }

@@ -1,6 +1,6 @@
 import { maySeeOwnedBy } from '#lib/access/read-people.ts';
 import { hasRole, requirePerson, requireSystem } from '#lib/access/require.ts';
-import { recordEvent } from '#lib/audit/record.ts';
+import { insertEvents, recordEvent, toEventRow } from '#lib/audit/record.ts';
 import type { Ctx } from '#lib/platform/ctx.ts';
 import { notifyChange, type Tx, withTransaction } from '#lib/platform/db.ts';
 import { NotFound } from '#lib/platform/errors.ts';
@@ -19,21 +19,19 @@ export async function sweepRevocation(ctx: Ctx, revocationId: string): Promise<v
     const revocation = await tx.revocation.findUnique({ where: { id: revocationId } });
     if (!revocation || revocation.sweptAt) return;
     const now = ctx.clock.now();
-    const late = await tx.$queryRaw<{ id: string; agentId: string; serverId: string }[]>`
-      UPDATE credential c SET ended_at = ${now}, end_cause = 'revoked' FROM agent a
-       WHERE a.id = c.agent_id AND c.ended_at IS NULL
-         AND (a.id = ${revocation.targetId} AND c.epoch < a.epoch
-              OR c.server_id = ${revocation.targetId} AND c.issued_at <= ${now})
-       RETURNING c.id, c.agent_id AS "agentId", c.server_id AS "serverId"`;
-    for (const credential of late) {
-      await recordEvent(tx, ctx, {
-        kind: 'credential.end',
-        subjectId: credential.id,
-        agentId: credential.agentId,
-        serverId: credential.serverId,
-        reason: 'revoked',
-        data: { revocationId, foundBySweep: true },
-      });
+    const late = await endLate(tx, revocation, now);
+    if (late.length > 0) {
+      const rows = late.map((credential) =>
+        toEventRow(ctx, {
+          kind: 'credential.end',
+          subjectId: credential.id,
+          agentId: credential.agentId,
+          serverId: credential.serverId,
+          reason: 'revoked',
+          data: { revocationId, foundBySweep: true },
+        }),
+      );
+      await tx.$executeRawUnsafe(insertEvents('$1'), JSON.stringify(rows));
     }
     if (revocation.effect === 'revoke') {
       await tx.refreshFamily.updateMany({
@@ -50,15 +48,58 @@ export async function sweepRevocation(ctx: Ctx, revocationId: string): Promise<v
   await closeReceipts(ctx, [revocationId]);
 }
 
-/** Revocations whose second look is due. */
+type LateCredential = { id: string; agentId: string; serverId: string };
+
+/**
+ * Ends what the stop has not reached. One statement a kind of target, so that each goes by its own index, and of what
+ * can still be used only: a token that has expired needs no end, and a server's past holds millions of them.
+ */
+async function endLate(
+  tx: Tx,
+  { targetKind, targetId }: { targetKind: string; targetId: string },
+  now: Date,
+): Promise<LateCredential[]> {
+  if (targetKind === 'server') {
+    return tx.$queryRaw<LateCredential[]>`
+      UPDATE credential SET ended_at = ${now}, end_cause = 'revoked'
+       WHERE server_id = ${targetId} AND ended_at IS NULL AND expires_at > ${now} AND issued_at <= ${now}
+       RETURNING id, agent_id AS "agentId", server_id AS "serverId"`;
+  }
+  return tx.$queryRaw<LateCredential[]>`
+    UPDATE credential c SET ended_at = ${now}, end_cause = 'revoked' FROM agent a
+     WHERE a.id = ${targetId} AND c.agent_id = a.id AND c.epoch < a.epoch
+       AND c.ended_at IS NULL AND c.expires_at > ${now}
+     RETURNING c.id, c.agent_id AS "agentId", c.server_id AS "serverId"`;
+}
+
+/** Revocations whose second look is due, longest waiting first. */
 export async function listDueSweeps(ctx: Ctx): Promise<string[]> {
   const dueBefore = new Date(ctx.clock.now().getTime() - sweepAfterSeconds * 1000);
   const rows = await ctx.db.prisma.revocation.findMany({
     where: { sweptAt: null, committedAt: { lte: dueBefore } },
+    orderBy: [{ committedAt: 'asc' }, { id: 'asc' }],
     select: { id: true },
     take: 100,
   });
   return rows.map((row) => row.id);
+}
+
+/**
+ * Takes the second look wherever it is due. One that fails is told to `failed` and is due again; it keeps none of the
+ * others waiting. Only a job of the installation.
+ */
+export async function sweepDue(
+  ctx: Ctx,
+  failed: (error: unknown, revocationId: string) => void,
+): Promise<void> {
+  requireSystem(ctx);
+  for (const id of await listDueSweeps(ctx)) {
+    try {
+      await sweepRevocation(ctx, id);
+    } catch (error) {
+      failed(error, id);
+    }
+  }
 }
 
 /**

@@ -1,3 +1,4 @@
+import pg from 'pg';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { addServer, addServerInput } from '#lib/catalogue/servers.ts';
 import { introspectToken } from '#lib/credentials/introspect-token.ts';
@@ -13,8 +14,9 @@ import { personActor } from '../../tests/ctx.ts';
 import { createTestDatabase, type TestDatabase } from '../../tests/database.ts';
 import { buildRequestsWorld, fileRequest, type RequestsWorld } from '../../tests/requests-world.ts';
 import { listRevocations } from './list-revocations.ts';
-import { readReceipt, sweepRevocation } from './receipt.ts';
+import { readReceipt, sweepAfterSeconds, sweepDue, sweepRevocation } from './receipt.ts';
 import { readServerReach, retireServer } from './retire-server.ts';
+import { revokeAgent } from './stop-agent.ts';
 
 let database: TestDatabase;
 let world: RequestsWorld;
@@ -45,6 +47,32 @@ async function mintOrder() {
       expiresAt: new Date(world.clock.now().getTime() + 60_000),
     },
   });
+}
+
+/** A token as the mint leaves it behind that began before the stop. */
+async function issue({ lifetimeSeconds = 300 } = {}): Promise<string> {
+  const id = newId('credential');
+  await prisma().credential.create({
+    data: {
+      id,
+      kind: 'access token',
+      agentId: agent.agentId,
+      instanceId: agent.instanceId,
+      clientId: agent.clientId,
+      serverId: agent.serverId,
+      bindingId: agent.bindingId,
+      bindingVersion: 1,
+      epoch: 1,
+      grantKind: 'client_credentials',
+      tokenDigest: id,
+      audience: agent.resource,
+      tools: agent.tools,
+      kid: 'k',
+      issuedAt: world.clock.now(),
+      expiresAt: new Date(world.clock.now().getTime() + lifetimeSeconds * 1000),
+    },
+  });
+  return id;
 }
 
 beforeAll(async () => {
@@ -165,29 +193,76 @@ describe('retireServer', () => {
 
   test('the second look ends a token minted in the same instant', async () => {
     const { revocationId } = await retire();
-    const id = newId('credential');
-    await prisma().credential.create({
-      data: {
-        id,
-        kind: 'access token',
-        agentId: agent.agentId,
-        instanceId: agent.instanceId,
-        clientId: agent.clientId,
-        serverId: agent.serverId,
-        bindingId: agent.bindingId,
-        bindingVersion: 1,
-        epoch: 1,
-        grantKind: 'client_credentials',
-        tokenDigest: id,
-        audience: agent.resource,
-        tools: agent.tools,
-        kid: 'k',
-        issuedAt: world.clock.now(),
-        expiresAt: new Date(world.clock.now().getTime() + 300_000),
-      },
-    });
+    const id = await issue();
     await sweepRevocation(system(), revocationId);
     expect((await prisma().credential.findUniqueOrThrow({ where: { id } })).endCause).toBe('revoked');
+  });
+
+  test('the second look leaves what expired to its expiry, and records each end once', async () => {
+    const { revocationId } = await retire();
+    const expired = await issue({ lifetimeSeconds: 0 });
+    const late = await Promise.all([issue(), issue(), issue()]);
+    await sweepRevocation(system(), revocationId);
+    await sweepRevocation(system(), revocationId);
+    expect((await prisma().credential.findUniqueOrThrow({ where: { id: expired } })).endedAt).toBeNull();
+    const events = await prisma().auditEvent.findMany({
+      where: { kind: 'credential.end', serverId: agent.serverId },
+    });
+    expect(events.map((event) => event.subjectId).sort()).toEqual(late.sort());
+    expect(events[0]).toMatchObject({
+      actorKind: 'system',
+      agentId: agent.agentId,
+      reason: 'revoked',
+      data: { revocationId, foundBySweep: true },
+    });
+  });
+
+  test('the second look of an agent leaves what expired to its expiry as well', async () => {
+    const { revocationId } = await revokeAgent(admin(), {
+      agentId: agent.agentId,
+      cause: 'administrative',
+      reason: 'Gone',
+    });
+    const expired = await issue({ lifetimeSeconds: 0 });
+    const late = await issue();
+    await sweepRevocation(system(), revocationId);
+    const causes = await prisma().credential.findMany({
+      where: { id: { in: [expired, late] } },
+      select: { id: true, endCause: true },
+    });
+    expect(new Map(causes.map((row) => [row.id, row.endCause]))).toEqual(
+      new Map([
+        [expired, null],
+        [late, 'revoked'],
+      ]),
+    );
+  });
+
+  test('a second look that fails keeps none of the later ones waiting', async () => {
+    const { revocationId: failing } = await retire();
+    await prisma().revocation.update({
+      where: { id: failing },
+      data: { committedAt: new Date(world.clock.now().getTime() - 60_000) },
+    });
+    agent = await createApprovedAgent(system());
+    const { revocationId: later } = await retire();
+    const superuser = new pg.Client({ connectionString: database.superuserUrl });
+    await superuser.connect();
+    await superuser.query(`CREATE FUNCTION refuse_sweep() RETURNS trigger LANGUAGE plpgsql AS
+      $$ BEGIN RAISE EXCEPTION 'this row cannot be written'; END $$`);
+    await superuser.query(`CREATE TRIGGER refuse_sweep BEFORE UPDATE ON revocation FOR EACH ROW
+      WHEN (NEW.id = '${failing}') EXECUTE FUNCTION refuse_sweep()`);
+    world.clock.advanceSeconds(sweepAfterSeconds + 1);
+    const failed: string[] = [];
+    const sweep = () => sweepDue(system(), (_error, id) => failed.push(id));
+    await sweep();
+    expect(failed).toEqual([failing]);
+    expect((await prisma().revocation.findUniqueOrThrow({ where: { id: later } })).sweptAt).not.toBeNull();
+    await superuser.query('DROP FUNCTION refuse_sweep CASCADE');
+    await superuser.end();
+    await sweep();
+    expect((await prisma().revocation.findUniqueOrThrow({ where: { id: failing } })).sweptAt).not.toBeNull();
+    await expect(sweepDue(admin(), () => undefined)).rejects.toMatchObject({ code: 'forbidden' });
   });
 
   test('a token issued before is dead, and one whose minting was under way is not issued', async () => {
