@@ -18,7 +18,7 @@ import { Authenticator } from './authenticator.ts';
 type Signer = { keyId: string; authenticator: Authenticator };
 const signers = new WeakMap<Db, Map<string, Promise<Signer>>>();
 /** Before anything a test does, whatever clock it has. */
-const enrolledLongAgo = new Date('2026-01-05T09:00:00.000Z');
+export const enrolledLongAgo = new Date('2026-01-05T09:00:00.000Z');
 
 /** The passkey of a person in a test's database, enrolled at the first call. It does not count, so that order is free. */
 export function passkeyOf(ctx: Ctx, personId: string): Promise<Signer> {

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { notePasskeyRefusal } from '#lib/access/accept-passkey.ts';
+import { relyingPartyOf } from '#lib/access/relying-party.ts';
 import { type Signature, signatureSchema } from '#lib/access/signatures.ts';
 import { type ActivatedBinding, activateAgent } from '#lib/agents/activate-agent.ts';
 import { toAgentFacts } from '#lib/agents/agent-facts.ts';
@@ -8,6 +9,7 @@ import { needsSignature, riskOf } from '#lib/agents/risk.ts';
 import { type Snapshot, snapshotDigestOf } from '#lib/agents/snapshot.ts';
 import { notify } from '#lib/audit/notify.ts';
 import { recordEvent } from '#lib/audit/record.ts';
+import { isApprovalHonoured, isVoteHonoured } from '#lib/credentials/approved-binding.ts';
 import { prepareCode } from '#lib/credentials/authorization-codes.ts';
 import type { PersonActor } from '#lib/platform/actor.ts';
 import { addSeconds } from '#lib/platform/clock.ts';
@@ -85,6 +87,7 @@ export async function approveRequest(
     const grantedDigest = snapshotDigestOf(granted);
     requireWithinRights(person, granted, input.signature);
     await requireStillTrue(tx, granted);
+    requireClockMovedOn(request, ctx.clock.now());
     requireNotDenied(await judge(tx, ctx, request, granted), granted.tools);
     await requireLivingOwner(tx, request);
 
@@ -108,6 +111,8 @@ export async function approveRequest(
         snapshotDigest: request.revision.snapshotDigest,
         grantedDigest,
         ...(signed ? { keyId: signed.keyId, signedBy: signed.signature.by } : {}),
+        // What the signature was accepted for; the console may have another port or scheme by the time it is checked.
+        ...(signed?.signature.by === 'passkey' ? { origin: relyingPartyOf(ctx.site).origin } : {}),
       },
     });
     const votes = approvalsOf(request).length + 1;
@@ -121,6 +126,7 @@ export async function approveRequest(
       agentId: request.agentId,
     };
     if (votes < request.requiredApprovals) {
+      if (signed && !(await isVoteHonoured(tx, voteId, request.revision.number))) throw notHonoured();
       await moveRequest(tx, request, { state: 'submitted' });
       await notifyChange(tx, 'requests', request.id);
       return { ...answer, state: 'submitted', bindings: [] };
@@ -134,11 +140,30 @@ export async function approveRequest(
       voteEvent,
       comment: input.comment,
     });
+    for (const binding of bindings) {
+      if (!(await isApprovalHonoured(tx, binding.id))) throw notHonoured();
+    }
     return { ...answer, state: 'approved', bindings };
   }).catch(async (error: unknown) => {
     await noteRefusedSignature(ctx, error);
     throw error;
   });
+}
+
+/** What is not honoured when tokens are minted is not approved in the first place. */
+function notHonoured(): Conflict {
+  return new Conflict(
+    'No token could be minted from this approval: a vote or a key behind it does not hold, as when an earlier approver did not sign. Ask for changes, so that a new revision is voted on from the start; if that was refused too, enrol a new passkey.',
+    { signature: 'not honoured' },
+  );
+}
+
+/** Votes narrow one after the other; one that seemed to come before the last would not be known as the later. */
+function requireClockMovedOn(request: LoadedRequest, now: Date): void {
+  if (approvalsOf(request).every((vote) => vote.decidedAt <= now)) return;
+  throw new Conflict(
+    'By this machine’s clock, the approval before yours is still to come. Try again in a moment; if it stays so, have the clock checked.',
+  );
 }
 
 /** The transaction is gone with what it wrote; that a passkey may have been copied is kept nevertheless. */

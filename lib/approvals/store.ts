@@ -15,9 +15,9 @@ export function requestLabel(number: number): string {
 
 const requestInclude = {
   agent: true,
-  revisions: { orderBy: { number: 'desc' }, take: 1 },
-  votes: { orderBy: { decidedAt: 'asc' } },
-} as const;
+  revisions: { orderBy: { number: 'desc' as const }, take: 1 },
+  votes: { orderBy: [{ decidedAt: 'asc' as const }, { id: 'asc' as const }] },
+};
 
 export type LoadedRequest = NonNullable<ReturnType<typeof toLoaded>>;
 
@@ -286,7 +286,7 @@ export async function findLastGranted(
     include: {
       votes: {
         where: { verdict: { in: ['approve', 'approve narrowed'] } },
-        orderBy: { decidedAt: 'desc' },
+        orderBy: [{ decidedAt: 'desc' }, { id: 'desc' }],
         take: 1,
       },
     },

@@ -1,7 +1,9 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { approveRequest, approveRequestInput } from '#lib/approvals/approve-request.ts';
+import { beginApproval } from '#lib/approvals/signed-approval.ts';
 import type { Ctx } from '#lib/platform/ctx.ts';
 import { openDb } from '#lib/platform/db.ts';
-import { approveSigned } from '../../tests/approvals.ts';
+import { approveSigned, enrolledLongAgo, passkeyOf } from '../../tests/approvals.ts';
 import { createTestDatabase, editByHand, type TestDatabase } from '../../tests/database.ts';
 import {
   buildRequestsWorld,
@@ -9,6 +11,7 @@ import {
   fileRequest,
   type RequestsWorld,
 } from '../../tests/requests-world.ts';
+import { isApprovalHonoured } from './approved-binding.ts';
 import { isInForce, readStanding } from './standing.ts';
 
 let database: TestDatabase;
@@ -65,6 +68,99 @@ test('mints what was signed, also after the key that signed was removed', async 
   );
   expect(await mintable(agent)).toEqual(['list_notes', 'write_note']);
   await edit('UPDATE person_key SET ended_at = NULL');
+});
+
+describe('what is approved is minted, and what would not be minted is not approved', () => {
+  const movedOrigin = 'https://countersign.localhost:4940';
+
+  /** As the console asks and decides, on a console whose origin may have changed since the passkey was made. */
+  async function decide(ctx: Ctx, requestId: string, origin?: string) {
+    const snapshotDigest = await digestNow(world, requestId);
+    const { personId } = ctx.actor as { personId: string };
+    const { authenticator } = await passkeyOf(world.as(world.ava), personId);
+    const { passkey } = await beginApproval(ctx, { requestId, snapshotDigest });
+    const assertion = authenticator.get(passkey as never, origin ? { origin } : {});
+    const signature = { by: 'passkey', assertion };
+    return approveRequest(ctx, approveRequestInput.parse({ requestId, snapshotDigest, signature }));
+  }
+
+  async function agentOf(agentId: string) {
+    return world.db.prisma.instance.findFirstOrThrow({ where: { agentId } });
+  }
+
+  test('after the console went to another port and scheme, and on any host but the key’s nothing', async () => {
+    const request = await fileRequest(world);
+    const { site } = world.as(world.ava);
+    const moved = world.as(world.ava, { site: { ...site, consoleOrigin: movedOrigin } });
+    await expect(decide(moved, request.id, site.consoleOrigin)).rejects.toMatchObject({ code: 'forbidden' });
+    expect((await decide(moved, request.id, movedOrigin)).state).toBe('approved');
+    expect(await mintable(await agentOf(request.agentId))).toContain('write_note');
+  });
+
+  test('one of two votes from before votes were signed', async () => {
+    const request = await fileRequest(world, { tools: ['delete_note'], dataClass: 'restricted' });
+    expect((await decide(world.as(world.ava), request.id)).state).toBe('submitted');
+    await edit(`UPDATE decision_vote SET key_id = NULL, signature = NULL WHERE request_id = $1`, request.id);
+    const abel = world.as(world.abel);
+    await expect(decide(abel, request.id)).rejects.toMatchObject({
+      code: 'conflict',
+      message: expect.stringContaining('Ask for changes'),
+    });
+    const after = await world.db.prisma.registrationRequest.findUniqueOrThrow({ where: { id: request.id } });
+    expect(after.state).toBe('submitted');
+    expect(await world.db.prisma.toolBinding.count({ where: { agentId: request.agentId } })).toBe(0);
+  });
+
+  test('a key enrolled by a clock that is ahead, by no more than clocks may differ', async () => {
+    for (const [seconds, outcome] of [
+      [-20, 'approved'],
+      [-40, 'refused'],
+    ] as const) {
+      const request = await fileRequest(world);
+      const clock = { now: () => new Date(enrolledLongAgo.getTime() + seconds * 1000), monotonicMs: () => 0 };
+      const grants = { where: { personId: world.ava.personId, role: 'approver' } };
+      const [grant] = await world.db.prisma.roleGrant.findMany(grants);
+      await edit(`UPDATE role_grant SET effective_at = '2026-01-01' WHERE id = $1`, grant?.id);
+      const decision = decide(world.as(world.ava, { clock }), request.id).then(
+        ({ state }) => state,
+        ({ code }) => (code === 'conflict' ? 'refused' : code),
+      );
+      expect(await decision).toBe(outcome);
+      const binding = await world.db.prisma.toolBinding.findFirst({ where: { agentId: request.agentId } });
+      expect(binding ? await isApprovalHonoured(world.db.prisma, binding.id) : false).toBe(
+        outcome === 'approved',
+      );
+    }
+  });
+
+  test('a second vote that would seem to come before the first', async () => {
+    const request = await fileRequest(world, { tools: ['delete_note'], dataClass: 'restricted' });
+    expect((await decide(world.as(world.ava), request.id)).state).toBe('submitted');
+    await edit(
+      `UPDATE decision_vote SET decided_at = $2 WHERE request_id = $1`,
+      request.id,
+      new Date(world.clock.now().getTime() + 1000),
+    );
+    await expect(decide(world.as(world.abel), request.id)).rejects.toMatchObject({ code: 'conflict' });
+    world.clock.advanceSeconds(1);
+    expect((await decide(world.as(world.abel), request.id)).state).toBe('approved');
+    expect(await mintable(await agentOf(request.agentId))).toEqual(['delete_note']);
+  });
+
+  test('a key removed after a vote by a clock that is behind it, by no more than clocks may differ', async () => {
+    const agent = await approved();
+    const remove = (seconds: number) =>
+      edit(
+        `UPDATE person_key SET ended_at = $2 WHERE id = (SELECT key_id FROM decision_vote WHERE request_id = $1)`,
+        agent.requestId,
+        new Date(world.clock.now().getTime() + seconds * 1000),
+      );
+    await remove(-20);
+    expect(await mintable(agent)).not.toEqual([]);
+    await remove(-40);
+    expect(await mintable(agent)).toEqual([]);
+    await edit('UPDATE person_key SET ended_at = NULL');
+  });
 });
 
 describe('mints nothing', () => {

@@ -7,8 +7,9 @@ import { type EventRow, insertEvents, toEventRow } from '#lib/audit/record.ts';
 import { digestOfRow } from '#lib/audit/verify.ts';
 import { systemActor } from '#lib/platform/actor.ts';
 import { canonicalJson } from '#lib/platform/canonical-json.ts';
+import { addSeconds, clockSkewSeconds } from '#lib/platform/clock.ts';
 import type { Ctx } from '#lib/platform/ctx.ts';
-import type { Db } from '#lib/platform/db.ts';
+import type { Db, Tx } from '#lib/platform/db.ts';
 
 /** What the votes behind a binding granted, as their signatures cover it: what the binding's row may say and no more. */
 type Approval = {
@@ -95,7 +96,7 @@ async function recall(ctx: Pick<Ctx, 'db' | 'clock'>, row: BindingRow): ReturnTy
   const before = byId.get(row.id);
   if (before && (before.refusedAtMs === null || nowMs - before.refusedAtMs < refusedMs))
     return before.approval;
-  const entry: Known = { approval: readApproval(ctx, row.id), refusedAtMs: null };
+  const entry: Known = { approval: readApproval(ctx.db.prisma, row.id), refusedAtMs: null };
   byId.set(row.id, entry);
   if (byId.size > maxKnown) byId.delete(byId.keys().next().value as string);
   try {
@@ -141,18 +142,25 @@ async function noteDistrust(ctx: Pick<Ctx, 'db' | 'clock'>, row: BindingRow): Pr
   await ctx.db.hot.query(insertEvents('$1'), [JSON.stringify([event])]);
 }
 
+/** Whether the minter will honour this binding's approval: for the transaction that creates it, its last vote written. */
+export async function isApprovalHonoured(tx: Tx, bindingId: string): Promise<boolean> {
+  return (await readApproval(tx, bindingId)) !== null;
+}
+
+/** The same of one vote that is not the last, and so stands behind no binding yet. */
+export async function isVoteHonoured(tx: Tx, voteId: string, revision: number): Promise<boolean> {
+  const vote = await tx.decisionVote.findUniqueOrThrow({ where: { id: voteId } });
+  const event = (await readVoteEvents(tx, vote.requestId)).get(voteId);
+  return event !== undefined && (await isSigned(tx, vote, event, vote.requestId, revision));
+}
+
 /** The approval of a binding, from the ground up; null when any of it does not hold. */
-async function readApproval(
-  { db: { prisma } }: Pick<Ctx, 'db'>,
-  bindingId: string,
-): Promise<Approval | null> {
+async function readApproval(prisma: Tx, bindingId: string): Promise<Approval | null> {
   const binding = await prisma.toolBinding.findUnique({ where: { id: bindingId } });
   if (!binding) return null;
   if (binding.proof !== 'votes') return readOldApproval(prisma, binding);
-  const [revision, request] = await Promise.all([
-    prisma.requestRevision.findUnique({ where: { id: binding.revisionId } }),
-    prisma.registrationRequest.findUnique({ where: { id: binding.requestId } }),
-  ]);
+  const revision = await prisma.requestRevision.findUnique({ where: { id: binding.revisionId } });
+  const request = await prisma.registrationRequest.findUnique({ where: { id: binding.requestId } });
   if (!revision || !request || revision.requestId !== request.id || request.state !== 'approved') return null;
   const asked = parse(revision.snapshot, revision.snapshotDigest);
   if (!asked) return null;
@@ -160,7 +168,9 @@ async function readApproval(
     where: { revisionId: revision.id, verdict: { in: ['approve', 'approve narrowed'] } },
     orderBy: { id: 'asc' },
   });
-  const granted = parse(votes.at(-1)?.granted, binding.grantedDigest);
+  // The vote that says what the binding is for is known by what it granted, not by a clock.
+  const final = votes.find((vote) => vote.grantedDigest === binding.grantedDigest);
+  const granted = parse(final?.granted, binding.grantedDigest);
   if (!granted || granted.agent.id !== binding.agentId || !checkSubset(granted, asked).ok) return null;
   const needed = Math.max(request.requiredApprovals, requiredApprovals(asked));
   if (new Set(votes.map((vote) => vote.personId)).size < needed) return null;
@@ -172,7 +182,7 @@ async function readApproval(
     if (!theirs || !checkSubset(granted, theirs).ok || involved.includes(vote.personId)) return null;
     const event = events.get(vote.id);
     if (event?.actor_id !== vote.personId || event.data.grantedDigest !== vote.grantedDigest) return null;
-    const isVoteSigned = await isSigned(prisma, vote, request.id, revision.number);
+    const isVoteSigned = await isSigned(prisma, vote, event, request.id, revision.number);
     if (needsSignature(theirs.tools) && !isVoteSigned) return null;
     signed &&= isVoteSigned;
   }
@@ -196,11 +206,9 @@ async function readApproval(
   };
 }
 
-type Prisma = Db['prisma'];
-
 /** What was approved before votes were signed counts as the event of its binding says, and not as its row does. */
 async function readOldApproval(
-  prisma: Prisma,
+  prisma: Tx,
   binding: {
     id: string;
     agentId: string;
@@ -236,7 +244,7 @@ function parse(value: unknown, digest: string | null): Snapshot | null {
 }
 
 /** Votes as history knows them, by the vote's id. An event whose columns do not have its digest is none. */
-async function readVoteEvents(prisma: Prisma, requestId: string): Promise<Map<string, EventRow>> {
+async function readVoteEvents(prisma: Tx, requestId: string): Promise<Map<string, EventRow>> {
   const rows = await prisma.$queryRaw<{ event: EventRow }[]>`
     SELECT to_jsonb(e) - 'words' - 'arrival' AS event FROM audit_event e
      WHERE e.request_ref = ${requestId} AND e.kind = 'request.vote' AND e.outcome = 'done'`;
@@ -248,7 +256,7 @@ async function readVoteEvents(prisma: Prisma, requestId: string): Promise<Map<st
 }
 
 async function isSigned(
-  prisma: Prisma,
+  prisma: Tx,
   vote: {
     personId: string;
     keyId: string | null;
@@ -256,6 +264,7 @@ async function isSigned(
     grantedDigest: string | null;
     decidedAt: Date;
   },
+  event: EventRow,
   requestId: string,
   revision: number,
 ): Promise<boolean> {
@@ -263,8 +272,20 @@ async function isSigned(
   const key = vote.keyId ? await prisma.personKey.findUnique({ where: { id: vote.keyId } }) : null;
   if (!signature.success || !key || !vote.grantedDigest || key.personId !== vote.personId) return false;
   const enrolled = await enrolledAt(prisma, key);
-  if (!enrolled || enrolled > vote.decidedAt || (key.endedAt && key.endedAt < vote.decidedAt)) return false;
+  // Enrolment, vote and removal were noted by different processes, whose clocks may differ.
+  if (!enrolled || enrolled > addSeconds(vote.decidedAt, clockSkewSeconds)) return false;
+  if (key.endedAt && addSeconds(key.endedAt, clockSkewSeconds) < vote.decidedAt) return false;
+  const origin = acceptedOrigin(event, key);
+  if (origin === null) return false;
   const { grantedDigest } = vote;
   const statement = statementText({ decision: 'approve', grantedDigest, requestId, revision });
-  return isSignedBy(key, statement, signature.data);
+  return isSignedBy({ ...key, origin }, statement, signature.data);
+}
+
+/** The console's origin when the vote was accepted, on the host the key is for; the one of its enrolment in older votes. */
+function acceptedOrigin(event: EventRow, key: { rpId: string; origin: string }): string | null {
+  const { origin } = event.data;
+  if (origin === undefined) return key.origin;
+  if (typeof origin !== 'string' || !URL.canParse(origin)) return null;
+  return new URL(origin).hostname === key.rpId ? origin : null;
 }
