@@ -7,6 +7,7 @@ import {
 } from '#lib/access/api-tokens.ts';
 import { addCommandLineKey, addCommandLineKeyInput } from '#lib/access/command-line-keys.ts';
 import { beginConfirmation, beginConfirmationInput, confirm, confirmInput } from '#lib/access/confirm.ts';
+import { confirmWithProvider, confirmWithProviderInput } from '#lib/access/confirm-with-provider.ts';
 import {
   addGroupMember,
   createGroup,
@@ -208,6 +209,7 @@ export const verbs = {
   'access.changePassword': verb(changePasswordInput, changePassword),
   'access.confirm': verb(confirmInput, confirm),
   'access.confirmRole': verb(confirmRoleInput, confirmRole),
+  'access.confirmWithProvider': verb(confirmWithProviderInput, confirmWithProvider),
   'access.createApiToken': verb(createApiTokenInput, createApiToken),
   'access.createGroup': verb(createGroupInput, createGroup),
   'access.deactivatePerson': verb(deactivatePersonInput, deactivatePerson),

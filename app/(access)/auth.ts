@@ -78,11 +78,12 @@ export type ProviderDance = { url: string; setCookies: readonly string[] };
 
 /**
  * Where to send the browser so that the identity provider signs somebody in (OpenID Connect Core 1.0 §3.1.2.1, with
- * PKCE). Throws the gate's errors, or `Unavailable` when the provider cannot be asked.
+ * PKCE). `fresh` asks it to have them prove anew who they are, whatever session they have there. Throws the gate's
+ * errors, or `Unavailable` when the provider cannot be asked.
  */
-export async function beginWithProvider(): Promise<ProviderDance> {
+export async function beginWithProvider({ fresh }: { fresh: boolean }): Promise<ProviderDance> {
   const failures: unknown[] = [];
-  const { options, metadata } = await providerOptions(failures);
+  const { options, metadata } = await providerOptions(failures, fresh);
   const answer = await dance({ method: 'POST', action: ['signin', providerId], body: {} }, options);
   // When it fails it sends to an error page instead.
   if (!answer.url?.startsWith(metadata.authorizationEndpoint)) throw new ProviderFailure(failures);
@@ -145,6 +146,7 @@ function isDanceCookie(setCookie: string): boolean {
 
 async function providerOptions(
   failures: unknown[],
+  fresh = false,
 ): Promise<{ options: NextAuthOptions; metadata: ProviderMetadata }> {
   const { identityProvider, consoleOrigin } = consoleSite();
   if (!identityProvider) throw new Error('no identity provider is configured');
@@ -156,7 +158,10 @@ async function providerOptions(
     name,
     type: 'oauth',
     issuer,
-    authorization: { url: metadata.authorizationEndpoint, params: { scope } },
+    authorization: {
+      url: metadata.authorizationEndpoint,
+      params: { scope, ...(fresh ? { prompt: 'login', max_age: 0 } : {}) },
+    },
     token: { url: metadata.tokenEndpoint },
     jwks_endpoint: metadata.jwksUri,
     idToken: true,

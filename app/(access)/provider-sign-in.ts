@@ -1,5 +1,6 @@
 import 'server-only';
 import { cookies } from 'next/headers';
+import type { ConfirmationRefusal } from '#lib/access/confirm-with-provider.ts';
 import type { LinkRefusal } from '#lib/access/link-provider.ts';
 import { returnPath } from '#lib/access/return-path.ts';
 import type { ProviderRefusal } from '#lib/access/sign-in-with-provider.ts';
@@ -15,7 +16,7 @@ import {
   finishWithProvider,
   ProviderFailure,
 } from './auth.ts';
-import { sentSessionToken, startSession } from './session-cookie.ts';
+import { keepSessionToken, sentSessionToken, startSession } from './session-cookie.ts';
 
 const noStore = { 'cache-control': 'no-store' };
 
@@ -26,6 +27,7 @@ const settingsPath = '/settings/profile';
 type Failure =
   | ProviderRefusal
   | LinkRefusal
+  | ConfirmationRefusal
   | 'provider'
   | 'provider refused'
   | 'provider expired'
@@ -33,11 +35,13 @@ type Failure =
   | 'not confirmed'
   | 'unavailable';
 
+type Purpose = 'sign-in' | 'link' | 'confirm';
+
 /** What the browser that leaves is to do when it comes back. */
 type Errand = {
-  purpose: 'sign-in' | 'link';
+  purpose: Purpose;
   to: string;
-  /** Digest of the session that asked to link; a session begun meanwhile, somebody else's perhaps, is another. */
+  /** Digest of the session that asked to link or to confirm; a session begun meanwhile, somebody else's perhaps, is another. */
   session: string | null;
 };
 
@@ -49,20 +53,20 @@ const maxReturnLength = 4_000;
 /**
  * `GET /api/auth/signin/oidc?to=…`: sends the browser to the identity provider. Only from a link of this console: a
  * foreign page must not send people through a sign-in they did not begin. `purpose=link` adds the provider to the
- * account that is signed in.
+ * account that is signed in, `purpose=confirm` has its person prove anew who they are.
  */
 export async function beginProviderSignIn(request: Request): Promise<Response> {
   if (!consoleSite().identityProvider) return notFound();
   const query = new URL(request.url).searchParams;
-  const purpose = query.get('purpose') === 'link' ? 'link' : 'sign-in';
+  const purpose = purposeOf(query.get('purpose'));
   const given = returnPath(query.get('to'));
   const to = given.length > maxReturnLength ? '/' : given;
-  const back = purpose === 'link' ? settingsPath : signInPage(to);
+  const back = purpose === 'sign-in' ? signInPage(to) : settingsPath;
   if (!cameFromThisConsole(request.headers)) return seeOther(back);
   try {
-    const { url, setCookies } = await beginWithProvider();
+    const { url, setCookies } = await beginWithProvider({ fresh: purpose === 'confirm' });
     const token = await sentSessionToken();
-    await setErrand({ purpose, to, session: purpose === 'link' && token ? sha256(token) : null });
+    await setErrand({ purpose, to, session: purpose !== 'sign-in' && token ? sha256(token) : null });
     const response = seeOther(url);
     for (const cookie of setCookies) response.headers.append('set-cookie', cookie);
     return response;
@@ -82,7 +86,7 @@ export async function finishProviderSignIn(request: Request): Promise<Response> 
   const errand = await sentErrand();
   const names = Object.values(danceCookieNames());
   const sent = Object.fromEntries(names.map((name) => [name, jar.get(name)?.value ?? '']));
-  const page = errand?.purpose === 'link' ? settingsPath : signInPage(errand?.to ?? '/');
+  const page = !errand || errand.purpose === 'sign-in' ? signInPage(errand?.to ?? '/') : settingsPath;
   const failed = (failure: Failure) => seeOther(withFailure(page, failure));
   // Too long ago, already used, or begun in another browser: there is nothing to compare with.
   if (!errand || Object.values(sent).includes('')) return failed('provider expired');
@@ -100,9 +104,18 @@ export async function finishProviderSignIn(request: Request): Promise<Response> 
     for (const name of [...names, ...errandCookieNames()])
       jar.set(name, '', { ...cookieOptions(), maxAge: 0 });
     const idToken = await inTime(finishWithProvider(query, sent));
-    if (errand.purpose === 'link') {
+    if (errand.purpose !== 'sign-in') {
       const token = await sentSessionToken();
       if (!person || !token || sha256(token) !== errand.session) return failed('provider expired');
+      if (errand.purpose === 'confirm') {
+        const confirmed = await callVerb(
+          'access.confirmWithProvider',
+          { idToken },
+          { ...caller, sessionToken: token },
+        );
+        await keepSessionToken(confirmed.token, confirmed.expiresAt);
+        return seeOther(errand.to);
+      }
       await callVerb('access.linkProvider', { idToken }, { ...caller, sessionToken: token });
       return seeOther(`${settingsPath}?linked`);
     }
@@ -114,7 +127,7 @@ export async function finishProviderSignIn(request: Request): Promise<Response> 
     if (error instanceof DomainError && error.code === 'limit_exceeded') return failed('limit');
     if (error instanceof DomainError && error.code === 'step_up_required') return failed('not confirmed');
     if (error instanceof DomainError && typeof error.detail.refused === 'string')
-      return failed(error.detail.refused as LinkRefusal);
+      return failed(error.detail.refused as LinkRefusal | ConfirmationRefusal);
     report(error);
     return failed(error instanceof ProviderFailure ? 'provider' : 'unavailable');
   }
@@ -178,13 +191,17 @@ async function sentErrand(): Promise<Errand | null> {
       Buffer.from(parts.join(''), 'base64url').toString('utf8'),
     ) as Errand;
     return {
-      purpose: purpose === 'link' ? 'link' : 'sign-in',
+      purpose: purposeOf(purpose),
       to: returnPath(to),
       session: typeof session === 'string' ? session : null,
     };
   } catch {
     return null;
   }
+}
+
+function purposeOf(given: unknown): Purpose {
+  return given === 'link' || given === 'confirm' ? given : 'sign-in';
 }
 
 function cookieOptions() {

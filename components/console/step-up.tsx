@@ -146,7 +146,7 @@ function StepUpDialog({
             // A whole navigation: it leaves the console, and nothing of it may be fetched ahead.
             <a
               className={buttonVariants({ variant: 'primary' })}
-              href={`/api/auth/signin/oidc?to=${encodeURIComponent(window.location.pathname + window.location.search)}`}
+              href={`/api/auth/signin/oidc?purpose=confirm&to=${encodeURIComponent(window.location.pathname + window.location.search)}`}
             >
               Sign in with {way.name}
             </a>

@@ -19,6 +19,9 @@ const linkPath = '/api/auth/signin/oidc?purpose=link';
 
 const problems: Record<string, string> = {
   'not-confirmed': 'Confirm that it is you first; your proof was more than five minutes old.',
+  'not-fresh':
+    'It did not say that you have just signed in there. Sign out there and try again; some providers never say it.',
+  'somebody-else': 'Somebody signed in there whose account is not linked to yours.',
   'linked-elsewhere': 'That account belongs to somebody else here.',
   'linked-already': 'You sign in with another account there already. Unlink it first.',
   'e-mail': 'It names no verified e-mail address for you. Whoever runs it can add one.',
@@ -51,7 +54,11 @@ export function ProviderCard({
     >
       <div className="grid gap-3 text-sm">
         {problem && (
-          <Callout tone="danger" announce title={`${name} was not linked`}>
+          <Callout
+            tone="danger"
+            announce
+            title={identity ? `${name} did not confirm that it is you` : `${name} was not linked`}
+          >
             {(Object.hasOwn(problems, problem) && problems[problem]) ||
               'It could not be reached, or its answer did not fit. Try again in a moment.'}
           </Callout>

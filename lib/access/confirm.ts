@@ -82,7 +82,7 @@ export async function confirm(ctx: Ctx, input: z.output<typeof confirmInput>): P
   if (!challengeDigest) throw new Conflict('This took too long, or was begun in another window. Try again.');
   const outcome = await withTransaction(ctx, async (tx) => {
     const used = await acceptPasskey(tx, ctx, person.personId, challengeDigest, input.assertion);
-    return 'refused' in used ? used : elevate(tx, ctx, person, 'passkey', used.keyId);
+    return 'refused' in used ? used : elevate(tx, ctx, person, 'passkey', { keyId: used.keyId });
   });
   if ('refused' in outcome) {
     await notePasskeyRefusal(ctx, outcome);
@@ -122,14 +122,14 @@ export async function elevate(
   tx: Tx,
   ctx: Ctx,
   person: PersonActor & { sessionId: string },
-  by: 'password' | 'passkey' | 'demo',
-  keyId?: string,
+  by: 'password' | 'passkey' | 'provider' | 'demo',
+  { keyId, provedAt }: { keyId?: string; provedAt?: Date } = {},
 ): Promise<Confirmed> {
   const token = randomToken();
   const now = ctx.clock.now();
   const { count } = await tx.personSession.updateMany({
     where: { id: person.sessionId, personId: person.personId, endedAt: null, expiresAt: { gt: now } },
-    data: { tokenDigest: sha256(token), elevatedAt: now, elevatedBy: by },
+    data: { tokenDigest: sha256(token), elevatedAt: provedAt ?? now, elevatedBy: by },
   });
   if (count === 0) throw new Conflict('Your session ended meanwhile. Sign in again.');
   const { expiresAt } = await tx.personSession.findUniqueOrThrow({ where: { id: person.sessionId } });

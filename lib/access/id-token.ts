@@ -14,6 +14,8 @@ export type ProviderIdentity = {
   email: string;
   displayName: string;
   groups: readonly string[];
+  /** When they last proved there who they are (`auth_time`), never later than now; null when the provider does not say. */
+  authenticatedAt: Date | null;
   /** SHA-256 of what is signed, which signs in once until `expiresAt`: a signature can be written in several ways. */
   digest: string;
   expiresAt: Date;
@@ -84,6 +86,7 @@ export async function verifyIdToken(
     email: email.data,
     displayName: displayNameOf(claims, email.data),
     groups: groupsOf(claims[provider.groupsClaim]),
+    authenticatedAt: authenticatedAtOf(claims.auth_time, clock.now()),
     digest: sha256(token.slice(0, token.lastIndexOf('.'))),
     expiresAt: new Date((exp as number) * 1000 + clockToleranceSeconds * 1000),
   });
@@ -92,6 +95,14 @@ export async function verifyIdToken(
 /** Some providers say nothing of their addresses; believing them then is the operator's word. */
 function isVerified(claim: unknown, provider: IdentityProvider): boolean {
   return claim === true || claim === 'true' || (claim === undefined && provider.assumesVerifiedEmail);
+}
+
+/** A time ahead of ours by more than clocks differ is none. */
+function authenticatedAtOf(claim: unknown, now: Date): Date | null {
+  if (typeof claim !== 'number' || !Number.isFinite(claim) || claim < 0) return null;
+  const at = claim * 1000;
+  if (at > now.getTime() + clockToleranceSeconds * 1000) return null;
+  return new Date(Math.min(at, now.getTime()));
 }
 
 /** The first of the names it carries that a person can be shown under. */

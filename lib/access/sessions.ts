@@ -26,13 +26,15 @@ const handoffSeconds = 60;
 
 /**
  * The proof that somebody has just signed in, handed to whoever ran the dance: one use, sixty seconds, digest stored.
- * Turned into a session by `openSession`.
+ * Turned into a session by `openSession`. `provedAt` is when they proved who they are: a provider may let somebody in
+ * who did so hours ago.
  */
 export async function createHandoff(
   tx: Pick<Tx, 'signInHandoff'>,
   ctx: Pick<Ctx, 'clock'>,
   personId: string,
   authMethod: AuthMethod,
+  provedAt: Date | null = authMethod === 'provider' ? null : ctx.clock.now(),
 ): Promise<string> {
   const token = randomToken();
   await tx.signInHandoff.create({
@@ -40,6 +42,7 @@ export async function createHandoff(
       tokenDigest: sha256(token),
       personId,
       authMethod,
+      provedAt,
       expiresAt: addSeconds(ctx.clock.now(), handoffSeconds),
     },
   });
@@ -80,11 +83,11 @@ export async function openSession(
     const id = newId('session');
     const isByProvider = handoff.authMethod === 'provider';
     const expiresAt = addSeconds(now, isByProvider ? providerSessionMaxSeconds : sessionMaxSeconds);
-    // A sign-in is itself a fresh proof, but for whoever has a passkey to prove it with.
+    // A sign-in counts as a proof from when it was given, but for whoever has a passkey to prove it with.
     const passkeys = await tx.personKey.count({
       where: { personId: person.id, kind: 'passkey', endedAt: null },
     });
-    const elevatedAt = passkeys === 0 ? now : null;
+    const elevatedAt = passkeys === 0 ? handoff.provedAt : null;
     await tx.personSession.create({
       data: {
         id,

@@ -2,14 +2,16 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { generateKeyPair } from 'jose';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { anonymous, systemActor } from '#lib/platform/actor.ts';
+import { anonymous, type PersonActor, systemActor } from '#lib/platform/actor.ts';
 import { systemClock } from '#lib/platform/clock.ts';
 import type { IdentityProvider } from '#lib/platform/identity-provider.ts';
 import { testCtx } from '../../tests/ctx.ts';
 import { createTestDatabase, type TestDatabase } from '../../tests/database.ts';
 import { startIdentityProvider, type TestIdentityProvider } from '../../tests/identity-provider.ts';
+import { enrolPasskey } from '../../tests/passkeys.ts';
 import { addPerson } from '../../tests/people.ts';
 import { createApiToken } from './api-tokens.ts';
+import { confirmWithProvider } from './confirm-with-provider.ts';
 import { issuePasswordReset, recoverAdmin, redeemInvitation } from './invitations.ts';
 import { linkProvider, unlinkPerson, unlinkProvider } from './link-provider.ts';
 import { deactivatePerson } from './people.ts';
@@ -18,6 +20,7 @@ import { getPerson } from './read-people.ts';
 import { endRole, grantRole } from './roles.ts';
 import { openSession } from './sessions.ts';
 import { signInWithProvider } from './sign-in-with-provider.ts';
+import { isElevated } from './step-up.ts';
 
 let database: TestDatabase;
 let company: TestIdentityProvider;
@@ -166,7 +169,8 @@ describe('groups', () => {
 
   test('what they gave sleeps twelve hours after the last sign-in, for sessions and API tokens alike', async () => {
     const tess = { ...someone('tess'), groups: ['security'] };
-    const { actor, personId } = await signedIn(tess);
+    const provedAt = { auth_time: Math.floor(Date.now() / 1000) };
+    const { actor, personId } = await signedIn({ ...tess, ...provedAt } as typeof tess);
     const { token } = await createApiToken(ctxOf({}, actor), { name: 'script', days: 30 });
     expect((await findTokenHolder(ctxOf(), token))?.roles).toEqual(['approver', 'auditor']);
     await database.db.prisma.roleGrant.updateMany({ where: { personId }, data: { lapsesAt: new Date() } });
@@ -416,5 +420,96 @@ describe('a provider that cannot be believed', () => {
     } finally {
       odd.close();
     }
+  });
+});
+
+describe('a sign-in at the provider as a fresh proof', () => {
+  const seconds = () => Math.floor(Date.now() / 1000);
+  const at = (auth_time: unknown) => ({ auth_time }) as object;
+
+  test.each([
+    ['nothing says when', {}],
+    ['it was hours ago', at(seconds() - 3600)],
+    ['it is yet to come', at(seconds() + 3600)],
+    ['it is no time', at('now')],
+  ])('is none when %s', async (_, claims) => {
+    const { actor } = await signedIn({ ...someone(), ...claims });
+    expect(isElevated(ctxOf(), actor as PersonActor)).toBe(false);
+  });
+
+  test('is one from the moment the provider names', async () => {
+    const { actor } = await signedIn({ ...someone(), ...at(seconds() - 100) });
+    expect(isElevated(ctxOf(), actor as PersonActor)).toBe(true);
+    expect(isElevated(ctxOf(), actor as PersonActor, 90)).toBe(false);
+  });
+
+  test('confirms the session that asked, which keeps its row and gets another token', async () => {
+    const lou = someone();
+    const { token, actor } = await signedIn(lou);
+    const provedAt = seconds() - 20;
+    const idToken = await company.idToken({ ...lou, auth_time: provedAt });
+    const confirmed = await confirmWithProvider(ctxOf({}, actor), { idToken });
+    expect(await findSession(ctxOf(), token)).toBeNull();
+    const after = await findSession(ctxOf(), confirmed.token);
+    expect(after?.actor.sessionId).toBe(actor?.sessionId);
+    expect(after?.actor.elevatedAt).toEqual(new Date(provedAt * 1000));
+    const event = await database.db.prisma.auditEvent.findFirst({
+      where: { kind: 'session.confirm', subjectId: actor?.sessionId as string },
+    });
+    expect(event).toMatchObject({ actorId: actor?.personId, data: { by: 'provider' } });
+    // The token counted once.
+    await expect(confirmWithProvider(ctxOf({}, after?.actor), { idToken })).rejects.toMatchObject({
+      detail: { refused: 'token' },
+    });
+  });
+
+  test('confirms nobody by a silent or an old sign-in', async () => {
+    const lou = someone();
+    const { token, actor } = await signedIn(lou);
+    for (const claims of [{}, at(seconds() - 400), at(seconds() + 400)]) {
+      const idToken = await company.idToken({ ...lou, ...claims });
+      await expect(confirmWithProvider(ctxOf({}, actor), { idToken })).rejects.toMatchObject({
+        code: 'conflict',
+        detail: { refused: 'not fresh' },
+      });
+    }
+    expect((await findSession(ctxOf(), token))?.actor.elevatedAt).toBeNull();
+  });
+
+  test('confirms nobody by somebody else, known here or not', async () => {
+    const { actor } = await signedIn(someone());
+    const other = someone();
+    await signedIn(other);
+    for (const claims of [other, someone()]) {
+      const idToken = await company.idToken({ ...claims, auth_time: seconds() });
+      await expect(confirmWithProvider(ctxOf({}, actor), { idToken })).rejects.toMatchObject({
+        detail: { refused: 'somebody else' },
+      });
+    }
+  });
+
+  test('does not stand in for a passkey, for an API token or for a session that ended', async () => {
+    const lou = someone();
+    const { actor } = await signedIn({ ...lou, ...at(seconds()) });
+    const fresh = async () => ({ idToken: await company.idToken({ ...lou, auth_time: seconds() }) });
+    const viaToken = { ...(actor as PersonActor), via: 'token' as const, sessionId: null };
+    await expect(confirmWithProvider(ctxOf({}, viaToken), await fresh())).rejects.toMatchObject({
+      code: 'forbidden',
+    });
+    await enrolPasskey(ctxOf({}, actor));
+    await expect(confirmWithProvider(ctxOf({}, actor), await fresh())).rejects.toMatchObject({
+      code: 'forbidden',
+    });
+    await database.db.prisma.personKey.updateMany({
+      where: { personId: actor?.personId as string },
+      data: { endedAt: new Date() },
+    });
+    await database.db.prisma.personSession.update({
+      where: { id: actor?.sessionId as string },
+      data: { endedAt: new Date() },
+    });
+    await expect(confirmWithProvider(ctxOf({}, actor), await fresh())).rejects.toMatchObject({
+      code: 'conflict',
+    });
   });
 });

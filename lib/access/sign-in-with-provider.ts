@@ -98,7 +98,7 @@ async function admitIdentity(
   }
   const acting = { ...ctx, actor: systemActor('identity provider') };
   await followGroups(tx, acting, person.id, identity.groups, provider.roles);
-  return { handoff: await createHandoff(tx, ctx, person.id, 'provider') };
+  return { handoff: await createHandoff(tx, ctx, person.id, 'provider', identity.authenticatedAt) };
 }
 
 /** The configured provider. Throws `NotFound` where there is none. */
