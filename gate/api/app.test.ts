@@ -5,6 +5,7 @@ import { flushAnonymousRefusals } from '#lib/audit/refusals.ts';
 import { anonymous, type PersonActor, systemActor } from '#lib/platform/actor.ts';
 import { addSeconds, systemClock } from '#lib/platform/clock.ts';
 import { newId } from '#lib/platform/ids.ts';
+import { createServer } from '#tests/credentials-world.ts';
 import { testCtx } from '../../tests/ctx.ts';
 import { startTestGate, type TestGate } from '../../tests/gate.ts';
 import { addPerson } from '../../tests/people.ts';
@@ -319,6 +320,37 @@ describe('an idempotency key', () => {
     expect(
       await gate.database.db.prisma.auditEvent.count({ where: { kind: 'person.deactivate', subjectId } }),
     ).toBe(1);
+  });
+  test('keeps no secret in clear, and gives it again to whoever asked for it, from its own row alone', async () => {
+    const { serverId } = await createServer(ctxFor(systemActor('test')), []);
+    const { prisma } = gate.database.db;
+    const newest = () => prisma.idempotencyKey.findFirstOrThrow({ orderBy: { createdAt: 'desc' } });
+    const send = (name: string) =>
+      call(`/servers/${serverId}/resource-tokens`, {
+        as: 'adam',
+        method: 'POST',
+        body: { name, lifetimeDays: 1 },
+        headers: { 'idempotency-key': `k-${name}` },
+      });
+    const first = await send('one');
+    const { token } = first.json() as { token: string };
+    expect([first.status, typeof token]).toEqual([201, 'string']);
+    const row = await newest();
+    expect(JSON.stringify(row)).not.toContain(token);
+    expect((await send('one')).text).toBe(first.text);
+
+    await send('two');
+    const { key } = await newest();
+    await prisma.idempotencyKey.update({ where: { key }, data: { response: row.response as object } });
+    const moved = await send('two');
+    expect([moved.status, moved.text.includes(token)]).toEqual([500, false]);
+
+    // As a version that kept answers in clear left it.
+    await prisma.idempotencyKey.update({
+      where: { key: row.key },
+      data: { response: { text: first.text } },
+    });
+    expect((await send('one')).status).toBe(409);
   });
   test('used for another body is refused', async () => {
     const path = await leaver('ira');

@@ -41,7 +41,8 @@ export async function withIdempotency(
     const answer = await run({ ...ctx, db: markingCommit(ctx.db, key) });
     await prisma.idempotencyKey.update({
       where: { key },
-      data: { status: answer.status, response: { text: answer.text } },
+      // An answer may carry a secret that is shown once: a token, a client's or webhook's secret.
+      data: { status: answer.status, response: { sealed: ctx.vault.seal(answer.text, rowIdOf(key)) } },
     });
     return answer;
   } catch (error) {
@@ -70,12 +71,19 @@ async function claim(ctx: GateCtx, key: string, requestHash: string): Promise<An
       issues: [{ path: 'Idempotency-Key', message: 'used for another body' }],
     });
   }
-  if (row.status === committed) {
+  const { sealed } = row.response as { sealed?: string };
+  // Versions before this one kept answers in clear; one of those is as good as lost.
+  if (row.status === committed || sealed === undefined) {
     throw new Conflict('The first call took effect, but its answer was lost. Read the object to see it.', {
       tookEffect: true,
     });
   }
-  return { status: row.status, text: (row.response as { text: string }).text };
+  return { status: row.status, text: ctx.vault.open(sealed, rowIdOf(key)) };
+}
+
+/** What an answer is sealed for: this row of this table, so that one put into another row does not open. */
+function rowIdOf(key: string): string {
+  return `idempotency_key:${key}`;
 }
 
 /** The same database doors, whose transactions also mark the key's row as committed. */
