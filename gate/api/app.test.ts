@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { z } from 'zod';
 import { createApiToken } from '#lib/access/api-tokens.ts';
 import { createHandoff, openSession } from '#lib/access/sessions.ts';
 import { flushAnonymousRefusals } from '#lib/audit/refusals.ts';
@@ -112,6 +113,34 @@ describe('every operation', () => {
         expect(answer.text).not.toMatch(/node_modules|at \w+ \(|prisma|SELECT|postgres/i);
       }
     }
+  });
+  const queried = apiRoutes.flatMap((route) =>
+    route.method === 'get' && route.query instanceof z.ZodObject
+      ? Object.keys(route.query.shape).map((parameter) => ({
+          name: `${route.path}?${parameter}`,
+          path: route.path.replaceAll(/\{\w+\}/g, 'agt_0000000000000000000000000000000'),
+          parameter,
+        }))
+      : [],
+  );
+  test.each(queried)('$name takes rubbish without failing', async ({ path, parameter }) => {
+    const cursors = [1, 2, 3].map((length) =>
+      Buffer.from(JSON.stringify(Array(length).fill('a\u0000'))).toString('base64url'),
+    );
+    for (const value of ['%00', 'a%00b', '0000-01-01', '9999-12-31', '%F0%9F', '-1', '', ...cursors]) {
+      for (const as of ['olive', 'audrey', 'adam']) {
+        const answer = await call(`${path}?${parameter}=${value}`, { as });
+        expect([answer.status < 500, value, as]).toEqual([true, value, as]);
+      }
+    }
+  });
+  test.each([
+    ['/expiry', 'ownerId=%00'],
+    ['/messages', 'webhookId=%00'],
+    ['/expiry', 'from=0000-01-01'],
+    ['/expiry', 'to=2200-01-01'],
+  ])('%s?%s is a mistake of the caller', async (path, query) => {
+    expect((await call(`${path}?${query}`, { as: 'adam' })).status).toBe(422);
   });
   test.each(operations)('$name is never kept by a cache', async ({ method, path }) => {
     const answer = await call(path, { as: 'adam', method, body: method === 'GET' ? undefined : {} });

@@ -4,6 +4,7 @@ import { z } from 'zod';
 import { recordRefusal } from '#lib/audit/refusals.ts';
 import { isDatabaseTrouble } from '#lib/platform/database-trouble.ts';
 import { DomainError, Invalid, NotFound, Unauthenticated } from '#lib/platform/errors.ts';
+import { queryText } from '#lib/platform/query-text.ts';
 import { describeStrictJsonReason, parseStrictJson } from '#lib/platform/strict-json.ts';
 import { BodyTooLarge, mediaTypeOf, readBody } from '../body.ts';
 import { type Caller, ctxOf, type Gate, type GateCtx } from '../context.ts';
@@ -170,6 +171,11 @@ function queryOf(request: Request, schema: z.ZodType | undefined): Record<string
     const wantsList = Object.hasOwn(shape, name) && isList(shape[name]);
     if (!wantsList && values.length > 1) {
       throw new Invalid(`${name} was given twice.`, { issues: [{ path: name, message: 'given twice' }] });
+    }
+    if (!values.every((value) => queryText.safeParse(value).success)) {
+      throw new Invalid(`${name} must not contain U+0000.`, {
+        issues: [{ path: name, message: 'must not contain U+0000 or half characters' }],
+      });
     }
     query[name] = wantsList ? values : values[0];
   }

@@ -14,6 +14,7 @@ import {
 } from '#lib/jobs/webhooks.ts';
 import { pageOf, pageQuery } from '#lib/platform/cursor.ts';
 import { Invalid, NotFound } from '#lib/platform/errors.ts';
+import { queryText } from '#lib/platform/query-text.ts';
 import { verbs } from '../verbs.ts';
 import { defineRoute } from './route.ts';
 
@@ -199,7 +200,7 @@ export const auditRoutes = [
       'Prove that an event is in the log (eventId, size), or that one size is a prefix of another (first, second)',
     tag: 'Audit',
     query: z.object({
-      eventId: z.string().max(80).optional(),
+      eventId: queryText.max(80).optional(),
       size: treeSize.optional(),
       first: treeSize.optional(),
       second: treeSize.optional(),
@@ -448,7 +449,7 @@ export const auditRoutes = [
     summary: 'Mails and webhook calls: what left, what waits, what failed and why',
     tag: 'Webhooks',
     query: z.object({
-      webhookId: z.string().max(80).optional(),
+      webhookId: queryText.max(80).optional(),
       channel: z.enum(['mail', 'webhook']).optional(),
       state: z.enum(['waiting', 'delivered', 'failed']).optional(),
       ...pageQuery,

@@ -5,6 +5,7 @@ import type { Ctx } from '#lib/platform/ctx.ts';
 import { decodeCursor, type Page, pageQuery, toPage } from '#lib/platform/cursor.ts';
 import type { Prisma } from '#lib/platform/db.ts';
 import { NotFound } from '#lib/platform/errors.ts';
+import { queryText } from '#lib/platform/query-text.ts';
 import { sessionIdleSeconds } from './read-actor.ts';
 import { hasRole, requirePerson, requireRole, requireSession } from './require.ts';
 import { roleInput } from './roles.ts';
@@ -23,7 +24,7 @@ export type PersonRow = {
 
 export const listPeopleQuery = z.object({
   ...pageQuery,
-  search: z.string().trim().max(100).optional(),
+  search: queryText.trim().max(100).optional(),
   role: roleInput.optional(),
   state: z.enum(['active', 'deactivated']).optional(),
 });

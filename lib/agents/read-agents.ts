@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { hasRole, requirePerson } from '#lib/access/require.ts';
 import type { Ctx } from '#lib/platform/ctx.ts';
 import { NotFound } from '#lib/platform/errors.ts';
+import { queryText } from '#lib/platform/query-text.ts';
 import { agentFilter, agentFilterFields } from './agent-filter.ts';
 import { purposeSchema } from './purpose.ts';
 import { constraintSchema, parseSnapshot } from './snapshot.ts';
@@ -110,9 +111,9 @@ export type AgentDetail = z.output<typeof agentDetailSchema>;
 export const listAgentsQuery = z.object({
   scope: z.enum(['mine', 'team', 'all']).default('all'),
   state: z.enum(agentStates as [string, ...string[]]).optional(),
-  q: z.string().trim().max(100).optional(),
+  q: queryText.trim().max(100).optional(),
   ...agentFilterFields,
-  cursor: z.string().max(64).optional(),
+  cursor: queryText.max(64).optional(),
   limit: z.coerce.number().int().min(1).max(100).default(25),
 });
 

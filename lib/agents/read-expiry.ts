@@ -5,6 +5,7 @@ import { addSeconds } from '#lib/platform/clock.ts';
 import type { Ctx } from '#lib/platform/ctx.ts';
 import { decodeCursor, toPage } from '#lib/platform/cursor.ts';
 import { Invalid } from '#lib/platform/errors.ts';
+import { queryDay, queryText } from '#lib/platform/query-text.ts';
 import { ownersVisibleTo } from './visibility.ts';
 
 const daySeconds = 24 * 3600;
@@ -13,22 +14,17 @@ export const expiryDays = 91;
 /** More lanes nobody compares; the others are told together. */
 const mostLanes = 12;
 
-const day = z
-  .string()
-  .regex(/^\d{4}-\d{2}-\d{2}$/)
-  .refine((text) => !Number.isNaN(Date.parse(`${text}T00:00:00Z`)), { message: 'is no day of the calendar' });
-
 export const expirySorts = ['ends', '-ends', 'agent', '-agent'] as const;
 export const expiryLanes = ['owner', 'server', 'risk'] as const;
 
 export const expiryQuery = z.object({
   by: z.enum(expiryLanes).default('owner').meta({ description: 'What the lanes of the timeline are.' }),
-  from: day.optional().meta({ description: 'First day of the list, in UTC. Today unless told.' }),
-  to: day
+  from: queryDay.optional().meta({ description: 'First day of the list, in UTC. Today unless told.' }),
+  to: queryDay
     .optional()
     .meta({ description: 'Last day of the list, in UTC. The last day of the timeline unless told.' }),
-  ownerId: z.string().max(64).optional(),
-  serverId: z.string().max(64).optional(),
+  ownerId: queryText.max(64).optional(),
+  serverId: queryText.max(64).optional(),
   risk: z.enum(['low', 'medium', 'high']).optional().meta({ description: 'The highest risk of its tools.' }),
   sort: z.enum(expirySorts).default('ends'),
   cursor: z.string().max(600).optional(),

@@ -3,16 +3,13 @@ import { requirePerson } from '#lib/access/require.ts';
 import { addSeconds } from '#lib/platform/clock.ts';
 import type { Ctx } from '#lib/platform/ctx.ts';
 import { NotFound } from '#lib/platform/errors.ts';
+import { queryDay } from '#lib/platform/query-text.ts';
 import { type LifelineEntry, readLifeline } from './read-lifeline.ts';
 import { visibleAgents } from './visibility.ts';
 
 const daySeconds = 24 * 3600;
-const day = z
-  .string()
-  .regex(/^\d{4}-\d{2}-\d{2}$/)
-  .refine((text) => !Number.isNaN(Date.parse(`${text}T00:00:00Z`)), { message: 'is no day of the calendar' });
 
-export const timelineQuery = z.object({ from: day.optional(), to: day.optional() });
+export const timelineQuery = z.object({ from: queryDay.optional(), to: queryDay.optional() });
 export type TimelineQuery = z.output<typeof timelineQuery>;
 
 export type Span = { from: string; to: string | null };

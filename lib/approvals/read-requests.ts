@@ -6,6 +6,7 @@ import type { PersonActor } from '#lib/platform/actor.ts';
 import { addSeconds } from '#lib/platform/clock.ts';
 import type { Ctx } from '#lib/platform/ctx.ts';
 import type { Tx } from '#lib/platform/db.ts';
+import { queryText } from '#lib/platform/query-text.ts';
 import { diffSnapshots } from './diff.ts';
 import { findNarrowed, recentSeconds } from './read-decision-times.ts';
 import { checkSeparation, describeConflict } from './separation.ts';
@@ -24,13 +25,13 @@ import type { QueueRow, RequestPage, RequestRow } from './views.ts';
 export const listRequestsQuery = z.object({
   scope: z.enum(['mine', 'team', 'all']).default('all'),
   state: z.enum(requestStates as [string, ...string[]]).optional(),
-  agentId: z.string().max(64).optional(),
+  agentId: queryText.max(64).optional(),
   decided: z.enum(['recently', 'narrowed']).optional().meta({
     description: 'Approved or rejected within four weeks; or of these, approved with less than was asked.',
   }),
   /** Words of the agent's name, or a number such as CS-12. */
-  q: z.string().trim().max(100).optional(),
-  cursor: z.string().max(64).optional(),
+  q: queryText.trim().max(100).optional(),
+  cursor: queryText.max(64).optional(),
   limit: z.coerce.number().int().min(1).max(100).default(25),
 });
 export type ListRequestsQuery = z.output<typeof listRequestsQuery>;

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { queryText } from '#lib/platform/query-text.ts';
 import { splitWords } from './words.ts';
 
 /** Properties of events that a search narrows by; several values of one widen, several properties narrow. */
@@ -15,11 +16,7 @@ export const facetNames = [
 ] as const;
 export type FacetName = (typeof facetNames)[number];
 
-/** PostgreSQL has no text with U+0000 in it, nor with half a character. */
-const text = z.string().refine((value) => !value.includes('\u0000') && value.isWellFormed(), {
-  message: 'must not contain U+0000 or half characters',
-});
-const values = z.array(text.min(1).max(2_048)).max(50).default([]);
+const values = z.array(queryText.min(1).max(2_048)).max(50).default([]);
 
 /** RFC 3339, or a date alone for its first instant in UTC. */
 const instant = z
@@ -52,7 +49,7 @@ export const eventQuerySchema = z.object({
   /** Up to and without this instant. */
   to: instant.optional(),
   /** Words, an id, a request number such as CS-12, or part of the name of an agent, client, person or server. */
-  q: text.trim().max(200).default(''),
+  q: queryText.trim().max(200).default(''),
 });
 export type EventQuery = z.output<typeof eventQuerySchema>;
 export type EventQueryInput = z.input<typeof eventQuerySchema>;

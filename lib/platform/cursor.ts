@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { Invalid } from './errors.ts';
+import { isStorableText } from './query-text.ts';
 
 /** Paging of every list: by key, never by offset, so that page 1,000 costs what page 1 costs. */
 export const pageQuery = {
@@ -29,7 +30,8 @@ export function decodeCursor(cursor: string | undefined, length: number): string
   if (cursor === undefined) return null;
   try {
     const key: unknown = JSON.parse(Buffer.from(cursor, 'base64url').toString('utf8'));
-    const isPart = (part: unknown) => typeof part === 'string' || typeof part === 'number';
+    const isPart = (part: unknown) =>
+      typeof part === 'number' || (typeof part === 'string' && isStorableText(part));
     if (Array.isArray(key) && key.length === length && key.every(isPart)) return key.map(String);
   } catch {
     // Falls through to the one answer.

@@ -7,6 +7,7 @@ import type { Ctx } from '#lib/platform/ctx.ts';
 import { decodeCursor, type Page, pageQuery, toPage } from '#lib/platform/cursor.ts';
 import { type Prisma, withoutSecrets } from '#lib/platform/db.ts';
 import { NotFound } from '#lib/platform/errors.ts';
+import { queryText } from '#lib/platform/query-text.ts';
 import { changedMembers } from './material-digest.ts';
 
 /** What a list shows of a client: known or forgotten by itself, the rest by its instances. */
@@ -64,9 +65,9 @@ export const clientsQuery = z.object({
     ])
     .optional(),
   kind: z.enum(['dynamic', 'metadata document', 'manual']).optional(),
-  source: z.string().max(100).optional().meta({ description: 'Network prefix the registration came from.' }),
-  fingerprint: z.string().max(100).optional(),
-  q: z.string().trim().max(200).optional().meta({ description: 'Part of a name, or a client_id.' }),
+  source: queryText.max(100).optional().meta({ description: 'Network prefix the registration came from.' }),
+  fingerprint: queryText.max(100).optional(),
+  q: queryText.trim().max(200).optional().meta({ description: 'Part of a name, or a client_id.' }),
 });
 export type ClientsQuery = z.output<typeof clientsQuery>;
 

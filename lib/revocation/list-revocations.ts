@@ -3,10 +3,11 @@ import { requirePerson } from '#lib/access/require.ts';
 import { ownerFilter } from '#lib/agents/visibility.ts';
 import type { Ctx } from '#lib/platform/ctx.ts';
 import { decodeCursor, type Page, pageQuery, toPage } from '#lib/platform/cursor.ts';
+import { queryText } from '#lib/platform/query-text.ts';
 
 export const listRevocationsQuery = z.object({
   ...pageQuery,
-  agentId: z.string().max(64).optional(),
+  agentId: queryText.max(64).optional(),
   effect: z.enum(['suspend', 'revoke']).optional(),
   open: z
     .enum(['true', 'false'])

@@ -9,6 +9,7 @@ import { idPattern, splitWords } from '#lib/audit/words.ts';
 import { roles } from '#lib/platform/actor.ts';
 import type { Ctx } from '#lib/platform/ctx.ts';
 import { LimitExceeded } from '#lib/platform/errors.ts';
+import { queryText } from '#lib/platform/query-text.ts';
 
 export const foundKinds = ['agent', 'client', 'request', 'server', 'tool', 'person', 'event'] as const;
 export type FoundKind = (typeof foundKinds)[number];
@@ -35,18 +36,13 @@ const maxWords = 8;
 const typing = { capacity: 60, refillSeconds: 0.25 };
 const timeoutMs = 1_000;
 
-/** PostgreSQL has no text with U+0000 in it, nor with half a character. */
-const text = z.string().refine((value) => !value.includes('\u0000') && value.isWellFormed(), {
-  message: 'must not contain U+0000 or half characters',
-});
-
 export const searchQuery = z.object({
-  q: text.trim().max(1_000).default('').meta({
+  q: queryText.trim().max(1_000).default('').meta({
     description:
       'Beginnings of words in a name, or as a whole: an id, a client_id, the URL of a server, CS-12, or the digest of an event.',
   }),
   id: z
-    .array(text.max(1_000))
+    .array(queryText.max(1_000))
     .max(mostIds)
     .default([])
     .meta({ description: `Things by their ids, at most ${mostIds}: those of them that may be seen.` }),
