@@ -46,6 +46,9 @@ export async function askUpstream(url: string, networks: readonly string[] | und
         if (init?.method !== 'GET' && init?.method !== 'DELETE') seen.statuses.push(response.status);
         return response;
       } catch (error) {
+        // Answered, though not in a form that is read: whoever takes it may well find its tools there.
+        if (error instanceof Unavailable && typeof error.detail.status === 'number')
+          seen.statuses.push(error.detail.status);
         seen.refusal ??= error instanceof Invalid || error instanceof Unavailable ? error.message : null;
         throw error;
       }

@@ -3,6 +3,7 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
+import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { Actor } from '#lib/platform/actor.ts';
 import { anonymous, systemActor } from '#lib/platform/actor.ts';
@@ -10,6 +11,7 @@ import { startNotesServer } from '../../examples/notes-server.ts';
 import { personActor, TestClock, testCtx } from '../../tests/ctx.ts';
 import { createTestDatabase, type TestDatabase } from '../../tests/database.ts';
 import { addPerson } from '../../tests/people.ts';
+import { startRawMcpServer } from '../../tests/raw-mcp-server.ts';
 import { askUpstream } from './ask-upstream.ts';
 import { probeEverySeconds, probeServer, probeServers } from './probe-server.ts';
 import { addServer, addServerInput, editServer } from './servers.ts';
@@ -295,4 +297,19 @@ describe('the schedule', () => {
     await editServer(ctx(), { serverId, upstreamUrl: 'http://127.0.0.1:9/mcp' });
     expect(await rowOf(serverId)).toMatchObject({ probeOutcome: null, probedAt: null });
   });
+});
+
+test.each([
+  [200, 'unknown'],
+  [401, 'refuses'],
+] as const)('a compressed answer %s is not unpacked; what it was counts: %s', async (status, outcome) => {
+  const bomb = gzipSync(Buffer.alloc(64 * 1024 * 1024, ' '));
+  const raw = await startRawMcpServer({
+    answer: (_request, response) => {
+      response.writeHead(status, { 'content-type': 'application/json', 'content-encoding': 'gzip' });
+      response.end(bomb);
+    },
+  });
+  expect(await askUpstream(raw.url, undefined)).toMatchObject({ outcome });
+  await raw.close();
 });
