@@ -1,5 +1,6 @@
 import { canonicalJson } from '#lib/platform/canonical-json.ts';
 import { sha256 } from '#lib/platform/crypto.ts';
+import { isStorableText } from '#lib/platform/query-text.ts';
 
 export type ToolClass = 'read' | 'write' | 'destructive' | 'external' | 'unclassified';
 export type ToolRisk = 'low' | 'medium' | 'high';
@@ -28,6 +29,33 @@ export type ToolDefinition = {
 /** SHA-256 over the RFC 8785 form, base64url: a changed comma in a description is a different tool. */
 export function definitionDigest(definition: ToolDefinition): string {
   return sha256(canonicalJson(definition));
+}
+
+/** Longer than any name in use; MCP advises 128. Names are in indexes, whose entries have a largest size. */
+const maxNameLength = 256;
+/** Deeper than any schema somebody wrote by hand or a library made. */
+const maxDepth = 100;
+
+/** Why a definition can be neither stored nor digested, for a sentence about its tool; null for one that can. */
+export function findUnstorable(definition: ToolDefinition): string | null {
+  if (definition.name === '') return 'has no name';
+  if (definition.name.length > maxNameLength) return `has a name of more than ${maxNameLength} characters`;
+  return findUnstorableValue(definition, 0);
+}
+
+function findUnstorableValue(value: unknown, depth: number): string | null {
+  if (depth > maxDepth) return `is nested more than ${maxDepth} levels deep`;
+  if (typeof value === 'string') {
+    return isStorableText(value) ? null : 'contains U+0000 or half a character';
+  }
+  if (typeof value === 'number') return Number.isFinite(value) ? null : 'contains a number beyond all limits';
+  if (typeof value !== 'object' || value === null) return null;
+  for (const [member, inner] of Object.entries(value)) {
+    if (!isStorableText(member)) return 'contains U+0000 or half a character';
+    const found = findUnstorableValue(inner, depth + 1);
+    if (found) return found;
+  }
+  return null;
 }
 
 export type Proposal = { class: ToolClass; risk: ToolRisk; reason: string };

@@ -5,8 +5,9 @@ import { notify } from '#lib/audit/notify.ts';
 import { recordEvent } from '#lib/audit/record.ts';
 import type { Ctx } from '#lib/platform/ctx.ts';
 import { notifyChange, type Prisma, type Tx, withTransaction } from '#lib/platform/db.ts';
-import { Conflict, NotFound, Unavailable } from '#lib/platform/errors.ts';
+import { Conflict, DomainError, NotFound, Unavailable } from '#lib/platform/errors.ts';
 import { newId } from '#lib/platform/ids.ts';
+import { toOneLine } from '#lib/platform/text.ts';
 import { definitionDigest, proposeClass } from './definition.ts';
 import { type ListedTools, listTools, type Upstream } from './list-tools.ts';
 import { nextSyncAfter } from './sync-schedule.ts';
@@ -49,14 +50,16 @@ export async function syncServer(
   const server = await ctx.db.prisma.mcpServer.findUnique({ where: { id: input.serverId } });
   if (!server) throw new NotFound();
   if (server.state !== 'active') throw new Conflict('This server is retired; its tools are history.');
-  const listed = await upstreamOf(ctx, server, needs)
-    .then(listTools)
-    .catch(async (error: unknown) => {
-      await recordFailure(ctx, server.id, error);
-      throw error;
-    });
-  const change = await withTransaction(ctx, (tx) => storeListing(tx, ctx, server.id, listed, needs.publish));
-  return { ...change, total: listed.tools.length, protocolRevision: listed.protocolRevision };
+  try {
+    const listed = await listTools(await upstreamOf(ctx, server, needs));
+    const change = await withTransaction(ctx, (tx) =>
+      storeListing(tx, ctx, server.id, listed, needs.publish),
+    );
+    return { ...change, total: listed.tools.length, protocolRevision: listed.protocolRevision };
+  } catch (error) {
+    await recordFailure(ctx, server.id, error);
+    throw error;
+  }
 }
 
 const failuresBeforeNotice = 3;
@@ -82,7 +85,11 @@ async function upstreamOf(ctx: Ctx, server: ServerRow, needs: SyncNeeds): Promis
 }
 
 async function recordFailure(ctx: Ctx, serverId: string, error: unknown): Promise<void> {
-  const said = error instanceof Error ? error.message : String(error);
+  // What is not ours to say stays in the log: it may speak of the database, and of what could not be stored in it.
+  const said =
+    error instanceof DomainError
+      ? toOneLine(error.message, 500)
+      : 'Its tools could not be read and stored. The log of the gate says why.';
   await withTransaction(ctx, async (tx) => {
     const server = await tx.mcpServer.findUniqueOrThrow({
       where: { id: serverId },

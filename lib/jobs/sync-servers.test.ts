@@ -1,6 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
+import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { addServer, addServerInput, editServer } from '#lib/catalogue/servers.ts';
 import { nextSyncAfter } from '#lib/catalogue/sync-schedule.ts';
@@ -10,6 +11,7 @@ import { startNotesServer } from '../../examples/notes-server.ts';
 import { personActor, TestClock, testCtx } from '../../tests/ctx.ts';
 import { createTestDatabase, type TestDatabase } from '../../tests/database.ts';
 import { addPerson } from '../../tests/people.ts';
+import { startRawMcpServer } from '../../tests/raw-mcp-server.ts';
 import { syncServers } from './sync-servers.ts';
 
 let database: TestDatabase;
@@ -65,6 +67,71 @@ describe('the schedule of readings', () => {
     expect((await rowOf(serverId)).nextSyncAt).toBeNull();
     await notes.close();
     await rm(folder, { recursive: true, force: true });
+  });
+
+  test('a malformed server and one that cannot be stored keep no other from being read', async () => {
+    const folder = await mkdtemp(path.join(os.tmpdir(), 'sync-'));
+    const notes = await startNotesServer({ folder, port: 0 });
+    const raw = await startRawMcpServer({
+      list: () => '{"tools":[{"name":"a\\u0000","inputSchema":{"type":"object"}}]}',
+    });
+    const malformed = await add(raw.url, 4311);
+    const unstorable = await add(notes.url, 4312);
+    const good = await add(notes.url, 4313);
+    for (const [n, id] of [malformed, unstorable, good].entries()) {
+      await database.db.prisma.mcpServer.update({
+        where: { id },
+        data: { syncEverySeconds: 3_600, nextSyncAt: new Date(clock.now().getTime() - 10_000 + n) },
+      });
+    }
+    const superuser = new pg.Client({ connectionString: database.superuserUrl });
+    await superuser.connect();
+    await superuser.query(`CREATE FUNCTION refuse_tool() RETURNS trigger LANGUAGE plpgsql AS
+      $$ BEGIN RAISE EXCEPTION 'secret of the database'; END $$`);
+    await superuser.query(`CREATE TRIGGER refuse_tool BEFORE INSERT ON tool FOR EACH ROW
+      WHEN (NEW.server_id = '${unstorable}') EXECUTE FUNCTION refuse_tool()`);
+    await run();
+    expect((await rowOf(good)).lastSyncedAt).toEqual(clock.now());
+    for (const id of [malformed, unstorable]) {
+      const row = await rowOf(id);
+      expect(row).toMatchObject({ lastSyncedAt: null, syncFailures: 1 });
+      expect(row.nextSyncAt?.getTime()).toBeGreaterThan(clock.now().getTime());
+      expect(row.lastSyncError).not.toContain('secret');
+    }
+    const [event] = await database.db.prisma.auditEvent.findMany({
+      where: { subjectId: malformed, kind: 'server.sync' },
+    });
+    expect(event).toMatchObject({ outcome: 'refused', reason: expect.stringContaining('a⟨U+0000⟩') });
+    await superuser.query('DROP FUNCTION refuse_tool CASCADE');
+    await superuser.end();
+    // Nobody reads these three again by themselves.
+    await database.db.prisma.mcpServer.updateMany({
+      where: { id: { in: [malformed, unstorable, good] } },
+      data: { syncEverySeconds: null, nextSyncAt: null },
+    });
+    await Promise.all([raw.close(), notes.close()]);
+    await rm(folder, { recursive: true, force: true });
+  });
+
+  test('a server’s time is moved on before it is asked, and two workers ask it once', async () => {
+    const seen: (Date | null)[] = [];
+    let serverId = '';
+    const raw = await startRawMcpServer({
+      list: async () => {
+        seen.push((await rowOf(serverId)).nextSyncAt);
+        return '{"tools":[]}';
+      },
+    });
+    serverId = await add(raw.url, 4314);
+    await database.db.prisma.mcpServer.update({
+      where: { id: serverId },
+      data: { syncEverySeconds: 3_600, nextSyncAt: clock.now() },
+    });
+    await Promise.all([run(), run()]);
+    expect(seen).toHaveLength(1);
+    expect(seen[0]?.getTime()).toBeGreaterThan(clock.now().getTime());
+    await editServer(admin(), { serverId, syncEverySeconds: null });
+    await raw.close();
   });
 
   test('tries a failing server again with growing pauses and tells the admins once a streak', async () => {
