@@ -9,10 +9,17 @@ import { judgeStanding, readStanding } from '#lib/credentials/standing.ts';
 import { anonymous, systemActor } from '#lib/platform/actor.ts';
 import { randomToken } from '#lib/platform/crypto.ts';
 import { newId } from '#lib/platform/ids.ts';
-import { type ApprovedAgent, createApprovedAgent } from '../../tests/credentials-world.ts';
+import { readyToApprove } from '../../tests/approvals.ts';
+import { type ApprovedAgent, createApprovedAgent, createServer } from '../../tests/credentials-world.ts';
 import { personActor } from '../../tests/ctx.ts';
 import { createTestDatabase, type TestDatabase } from '../../tests/database.ts';
-import { buildRequestsWorld, fileRequest, type RequestsWorld } from '../../tests/requests-world.ts';
+import {
+  buildRequestsWorld,
+  digestNow,
+  fileRequest,
+  type RequestsWorld,
+  stateOf,
+} from '../../tests/requests-world.ts';
 import { listRevocations } from './list-revocations.ts';
 import { readReceipt, sweepAfterSeconds, sweepDue, sweepRevocation } from './receipt.ts';
 import { readServerReach, retireServer } from './retire-server.ts';
@@ -301,8 +308,38 @@ describe('retireServer', () => {
   });
 
   test('a request that asks for its tools is counted before, and cannot be approved after', async () => {
-    await fileRequest(world);
+    const { id: requestId } = await fileRequest(world);
     expect((await readServerReach(admin(), world.serverId)).openRequests).toBe(1);
+    const approve = await readyToApprove(world.as(world.ava), {
+      requestId,
+      snapshotDigest: await digestNow(world, requestId),
+    });
+    agent = { ...agent, serverId: world.serverId };
+    await retire();
+    await expect(approve()).rejects.toMatchObject({ code: 'precondition_failed' });
+    const after = await stateOf(world, requestId);
+    expect([after.state, after.agent.bindings]).toEqual(['submitted', []]);
+  });
+
+  test('an approval at the same time leaves no binding behind', async () => {
+    const tools = ['delete_note', 'list_notes', 'read_note', 'write_note'].map((name) => ({ name }));
+    const other = { ...world, ...(await createServer(system(), tools)) };
+    const { id: requestId } = await fileRequest(other);
+    const approve = await readyToApprove(other.as(other.ava), {
+      requestId,
+      snapshotDigest: await digestNow(other, requestId),
+    });
+    const [retired, approved] = await Promise.allSettled([
+      retireServer(other.as(other.adam), { serverId: other.serverId, reason: 'Replaced by another' }),
+      approve(),
+    ]);
+    expect(retired.status).toBe('fulfilled');
+    if (approved.status === 'rejected') {
+      expect(approved.reason).toMatchObject({
+        code: expect.stringMatching(/^(?:precondition_failed|conflict|unavailable)$/),
+      });
+    }
+    expect(await prisma().toolBinding.count({ where: { serverId: other.serverId, endedAt: null } })).toBe(0);
   });
 });
 
