@@ -3,6 +3,7 @@ import { approveRequest, approveRequestInput } from '#lib/approvals/approve-requ
 import { beginApproval } from '#lib/approvals/signed-approval.ts';
 import type { Ctx } from '#lib/platform/ctx.ts';
 import { openDb } from '#lib/platform/db.ts';
+import { revokeAgent, stopAgentInput } from '#lib/revocation/stop-agent.ts';
 import { approveSigned, enrolledLongAgo, passkeyOf } from '../../tests/approvals.ts';
 import { createTestDatabase, editByHand, type TestDatabase } from '../../tests/database.ts';
 import {
@@ -51,6 +52,14 @@ async function mintableHere(ctx: Ctx, agent: { clientId: string }): Promise<stri
   return (standing?.bindings ?? [])
     .filter((binding) => isInForce(binding, ctx.clock.now()))
     .flatMap((binding) => binding.tools.map((tool) => tool.name));
+}
+
+/** Why history says that this binding is not believed, one a telling. */
+async function distrustOf(subjectId: string): Promise<string[]> {
+  const kind = 'binding.distrust';
+  return (await world.db.prisma.auditEvent.findMany({ where: { kind, subjectId } })).map(
+    ({ reason }) => reason,
+  );
 }
 
 const edit = (statement: string, ...values: unknown[]) => editByHand(database, statement, values);
@@ -215,13 +224,57 @@ describe('mints nothing', () => {
       'another definition put in',
       `UPDATE tool_binding SET tool_version_ids = (SELECT array_agg(id) FROM tool_version) WHERE id = $1`,
     ],
-  ])('once a binding has %s, also in a process that knew it', async (_, statement) => {
+    [
+      'its time set on, before it was used',
+      `UPDATE tool_binding SET unused_ends_at = unused_ends_at + interval '1 year' WHERE id = $1`,
+    ],
+    [
+      'its time set on, after it was used',
+      `UPDATE tool_binding SET first_issued_at = valid_from, expires_at = valid_from + interval '2 years' WHERE id = $1`,
+    ],
+    [
+      'its purpose made milder, which policies are asked about',
+      `UPDATE request_revision SET purpose = jsonb_set(purpose, '{dataClass}', '"public"')
+        WHERE id = (SELECT revision_id FROM tool_binding WHERE id = $1)`,
+    ],
+  ])('once a binding has %s, also in a process that knew it, and says so once', async (_, statement) => {
     const agent = await approved();
     const here = world.as({ kind: 'system', name: 'test' });
     expect(await mintableHere(here, agent)).toEqual(['list_notes', 'write_note']);
     expect(await edit(statement, agent.bindingId)).toBe(1);
+    for (let time = 0; time < 2; time++) expect(await mintableHere(here, agent)).toEqual([]);
+    expect(await distrustOf(agent.bindingId)).toHaveLength(1);
+    expect(await mintable(agent)).toEqual([]);
+  });
+
+  test('once its server got another resource, which tokens are for', async () => {
+    const agent = await approved();
+    const here = world.as({ kind: 'system', name: 'test' });
+    expect(await mintableHere(here, agent)).not.toEqual([]);
+    await edit(
+      `UPDATE mcp_server SET resource = 'https://elsewhere.example/mcp' WHERE id = $1`,
+      world.serverId,
+    );
+    try {
+      expect(await mintableHere(here, agent)).toEqual([]);
+      expect(await distrustOf(agent.bindingId)).toEqual(['another resource']);
+    } finally {
+      await edit(`UPDATE mcp_server SET resource = $2 WHERE id = $1`, world.serverId, world.resource);
+    }
+    expect(await mintableHere(here, agent)).not.toEqual([]);
+  });
+
+  test('from a binding that ended and that somebody brought back, also in a process that knew it', async () => {
+    const agent = await approved();
+    const here = world.as({ kind: 'system', name: 'test' });
+    expect(await mintableHere(here, agent)).not.toEqual([]);
+    await revokeAgent(world.as(world.ava), stopAgentInput.parse({ agentId: agent.agentId }));
+    await edit(`UPDATE tool_binding SET ended_at = NULL, end_cause = NULL WHERE id = $1`, agent.bindingId);
     expect(await mintableHere(here, agent)).toEqual([]);
     expect(await mintable(agent)).toEqual([]);
+    expect(new Set(await distrustOf(agent.bindingId))).toEqual(
+      new Set(['it ended, and its row says it did not']),
+    );
   });
 
   test('for a client that somebody pointed at an approved agent', async () => {
@@ -229,6 +282,7 @@ describe('mints nothing', () => {
     const thief = await approved();
     await edit(`UPDATE instance SET agent_id = $1 WHERE agent_id = $2`, agent.agentId, thief.agentId);
     expect(await mintable(thief)).toEqual([]);
+    expect(await distrustOf(agent.bindingId)).toEqual(['client was neither approved nor linked']);
     expect(await mintable(agent)).not.toEqual([]);
     // Nor by taking over the instance that was approved.
     const other = await approved();

@@ -1,5 +1,6 @@
 import { enrolledAt } from '#lib/access/key-material.ts';
 import { isSignedBy, signatureSchema } from '#lib/access/signatures.ts';
+import { unusedApprovalSeconds } from '#lib/agents/activate-agent.ts';
 import { statementText } from '#lib/agents/approval-statement.ts';
 import { needsSignature, requiredApprovals } from '#lib/agents/risk.ts';
 import { checkSubset, type Snapshot, snapshotDigestOf, snapshotSchema } from '#lib/agents/snapshot.ts';
@@ -20,6 +21,12 @@ type Approval = {
   toolNames: ReadonlySet<string>;
   toolVersionIds: ReadonlySet<string>;
   constraints: string;
+  /** Until when its clock may start and until when it may run, in milliseconds since the epoch. */
+  unusedEndsAtMs: number;
+  endsAtMs: number;
+  /** Audience of its tokens, and what policies are told of its purpose; null where history does not say. */
+  resource: string | null;
+  purpose: { attended: boolean; dataClass: string } | null;
   /** The clients it activates, by instance; null where nobody signed for any. */
   clientOfInstance: ReadonlyMap<string, string> | null;
   proof: NonNullable<ApprovalProof>;
@@ -35,8 +42,15 @@ export type BindingRow = {
   grantedTools: readonly string[];
   toolVersionIds: readonly string[];
   constraints: unknown;
+  unusedEndsAt: string;
+  expiresAt: string | null;
+  resource: string;
+  purpose: { attended?: boolean; dataClass?: string } | null;
+  /** Whether history says that it ended, whatever its row says. */
+  isEndedInHistory: boolean;
   /** Who would use it: an instance of the agent, and its client. */
   instanceId: string;
+  instanceState: string;
   clientId: string;
 };
 
@@ -59,10 +73,15 @@ const refusedMs = 5_000;
  */
 export async function proofOf(ctx: Pick<Ctx, 'db' | 'clock'>, row: BindingRow): Promise<ApprovalProof> {
   const approval = await recall(ctx, row);
-  if (approval === null || !isWithin(row, approval)) return null;
+  const misfit = approval === null ? 'approval does not hold' : misfitOf(row, approval);
+  if (approval === null || misfit !== null) return distrust(ctx, row, misfit ?? 'approval does not hold');
   const { clientOfInstance, proof } = approval;
   const isListed = clientOfInstance === null || clientOfInstance.get(row.instanceId) === row.clientId;
-  return isListed || (await isLinked(ctx, row)) ? proof : null;
+  if (isListed || (await isLinked(ctx, row))) return proof;
+  // One that still waits for its own approval beside those of its agent is nothing to wonder at.
+  return row.instanceState === 'quarantined'
+    ? null
+    : distrust(ctx, row, 'client was neither approved nor linked');
 }
 
 const linked = new WeakMap<Db, Set<string>>();
@@ -101,10 +120,7 @@ async function recall(ctx: Pick<Ctx, 'db' | 'clock'>, row: BindingRow): ReturnTy
   if (byId.size > maxKnown) byId.delete(byId.keys().next().value as string);
   try {
     const approval = await entry.approval;
-    if (approval === null) {
-      entry.refusedAtMs = nowMs;
-      if (!before) await noteDistrust(ctx, row);
-    }
+    if (approval === null) entry.refusedAtMs = nowMs;
     return approval;
   } catch (error) {
     // Not knowing is not refusing: the next one asks again.
@@ -113,20 +129,60 @@ async function recall(ctx: Pick<Ctx, 'db' | 'clock'>, row: BindingRow): ReturnTy
   }
 }
 
-function isWithin(row: BindingRow, approval: Approval): boolean {
-  return (
+/** What the row says beyond what was signed; null when nothing. */
+function misfitOf(row: BindingRow, approval: Approval): string | null {
+  if (row.isEndedInHistory) return 'it ended, and its row says it did not';
+  const isWithin =
     row.agentId === approval.agentId &&
     row.serverId === approval.serverId &&
     row.requestId === approval.requestId &&
     row.lifetimeSeconds <= approval.lifetimeSeconds &&
     row.grantedTools.every((name) => approval.toolNames.has(name)) &&
     row.toolVersionIds.every((id) => approval.toolVersionIds.has(id)) &&
-    canonicalJson(row.constraints) === approval.constraints
-  );
+    canonicalJson(row.constraints) === approval.constraints;
+  if (!isWithin) return 'more than was approved';
+  if (
+    Date.parse(row.unusedEndsAt) > approval.unusedEndsAtMs ||
+    (row.expiresAt !== null && Date.parse(row.expiresAt) > approval.endsAtMs)
+  ) {
+    return 'longer than was approved';
+  }
+  if (approval.resource !== null && row.resource !== approval.resource) return 'another resource';
+  const { purpose } = approval;
+  if (purpose === null) return null;
+  const isPurpose = row.purpose?.attended === purpose.attended && row.purpose.dataClass === purpose.dataClass;
+  return isPurpose ? null : 'another purpose';
 }
 
-/** Tells the operator, once: somebody wrote this past the verbs, or the history was altered. */
-async function noteDistrust(ctx: Pick<Ctx, 'db' | 'clock'>, row: BindingRow): Promise<void> {
+/** When an approval has to have been used first, and when it is over however late it was; clocks may differ a little. */
+function boundsOf(approvedAtMs: number, lifetimeSeconds: number) {
+  const unusedEndsAtMs = approvedAtMs + (unusedApprovalSeconds + clockSkewSeconds) * 1000;
+  return { unusedEndsAtMs, endsAtMs: unusedEndsAtMs + lifetimeSeconds * 1000 };
+}
+
+const noted = new WeakMap<Db, Set<string>>();
+
+/** Tells the operator, once for each cause: somebody wrote this past the verbs, or the history was altered. */
+async function distrust(ctx: Pick<Ctx, 'db' | 'clock'>, row: BindingRow, reason: string): Promise<null> {
+  let before = noted.get(ctx.db);
+  if (!before) {
+    before = new Set();
+    noted.set(ctx.db, before);
+  }
+  const name = `${row.id} ${reason}`;
+  if (before.has(name)) return null;
+  if (before.size >= maxKnown) before.clear();
+  before.add(name);
+  try {
+    await noteDistrust(ctx, row, reason);
+  } catch (error) {
+    before.delete(name);
+    throw error;
+  }
+  return null;
+}
+
+async function noteDistrust(ctx: Pick<Ctx, 'db' | 'clock'>, row: BindingRow, reason: string): Promise<void> {
   const event = toEventRow(
     { actor: systemActor('minter'), clock: ctx.clock, traceId: 'minter', address: null, userAgent: null },
     {
@@ -134,9 +190,10 @@ async function noteDistrust(ctx: Pick<Ctx, 'db' | 'clock'>, row: BindingRow): Pr
       subjectId: row.id,
       outcome: 'refused',
       agentId: row.agentId,
+      clientId: row.clientId || null,
       serverId: row.serverId,
       requestRef: row.requestId,
-      reason: 'approval does not hold',
+      reason,
     },
   );
   await ctx.db.hot.query(insertEvents('$1'), [JSON.stringify([event])]);
@@ -177,6 +234,7 @@ async function readApproval(prisma: Tx, bindingId: string): Promise<Approval | n
   const involved = [request.ownerId, request.createdById, revision.authorId, granted.owner.personId];
   const events = await readVoteEvents(prisma, request.id);
   let signed = true;
+  let lastVotedAtMs = 0;
   for (const vote of votes) {
     const theirs = parse(vote.granted, vote.grantedDigest);
     if (!theirs || !checkSubset(granted, theirs).ok || involved.includes(vote.personId)) return null;
@@ -185,8 +243,12 @@ async function readApproval(prisma: Tx, bindingId: string): Promise<Approval | n
     const isVoteSigned = await isSigned(prisma, vote, event, request.id, revision.number);
     if (needsSignature(theirs.tools) && !isVoteSigned) return null;
     signed &&= isVoteSigned;
+    lastVotedAtMs = Math.max(lastVotedAtMs, Date.parse(event.at));
   }
   const tools = granted.tools.filter((tool) => tool.serverId === binding.serverId);
+  const resources = new Set(tools.map((tool) => tool.resource));
+  const [resource] = resources;
+  if (resource === undefined || resources.size > 1) return null;
   return {
     agentId: granted.agent.id,
     serverId: binding.serverId,
@@ -199,6 +261,9 @@ async function readApproval(prisma: Tx, bindingId: string): Promise<Approval | n
         tools.filter((tool) => tool.constraints.length > 0).map((tool) => [tool.name, tool.constraints]),
       ),
     ),
+    ...boundsOf(lastVotedAtMs, granted.lifetimeSeconds),
+    resource,
+    purpose: { attended: granted.purpose.attended, dataClass: granted.purpose.dataClass },
     clientOfInstance: new Map(
       granted.instances.map(({ instanceId, clientId: client }) => [instanceId, client]),
     ),
@@ -232,6 +297,9 @@ async function readOldApproval(
     toolNames: new Set(after.tools as string[]),
     toolVersionIds: new Set(binding.toolVersionIds),
     constraints: canonicalJson(binding.constraints),
+    ...boundsOf(Date.parse(row.event.at), Number(after.lifetimeSeconds)),
+    resource: null,
+    purpose: null,
     clientOfInstance: null,
     proof: 'before signatures',
   };

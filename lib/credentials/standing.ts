@@ -95,6 +95,7 @@ type BindingJson = {
   constraints: unknown;
   tools: BindingTool[] | null;
   createEventId: string | null;
+  isEndedInHistory: boolean;
 };
 
 type StandingRow = {
@@ -166,7 +167,9 @@ SELECT c.id AS client_id, c.metadata_digest, c.source_id, c.token_endpoint_auth_
                      WHERE t.server_id = b.server_id AND t.removed_at IS NULL AND v.id = ANY (b.tool_version_ids)
                        AND t.name = ANY (b.tool_names)),
           'createEventId', (SELECT e.id FROM audit_event e
-                             WHERE e.subject_id = b.id AND e.kind = 'binding.create' ORDER BY e.at LIMIT 1))
+                             WHERE e.subject_id = b.id AND e.kind = 'binding.create' ORDER BY e.at LIMIT 1),
+          'isEndedInHistory', EXISTS (SELECT 1 FROM audit_event e
+                             WHERE e.subject_id = b.id AND e.kind = 'binding.end' AND e.outcome = 'done'))
           ORDER BY m.resource)
           FROM tool_binding b JOIN mcp_server m ON m.id = b.server_id
           LEFT JOIN request_revision r ON r.id = b.revision_id
@@ -198,7 +201,12 @@ export async function readStanding(
   });
   const [row] = rows;
   if (!row) return null;
-  const user = { agentId: row.agent_id ?? '', instanceId: row.instance_id ?? '', clientId };
+  const user = {
+    agentId: row.agent_id ?? '',
+    instanceId: row.instance_id ?? '',
+    instanceState: row.instance_state,
+    clientId,
+  };
   const proofs = new Map<string, ApprovalProof>();
   for (const binding of row.bindings ?? []) {
     proofs.set(binding.id, await proofOf(ctx, { ...binding, ...user }));
