@@ -2,6 +2,8 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { ensureSigningKeys } from '#lib/credentials/signing-keys.ts';
 import { readDiskWarnings, reportDiskSpace } from '#lib/jobs/disk-space.ts';
 import { type PersonActor, systemActor } from '#lib/platform/actor.ts';
+import { addSeconds, systemClock } from '#lib/platform/clock.ts';
+import type { Ctx } from '#lib/platform/ctx.ts';
 import { readFreeSpace } from '#lib/platform/free-space.ts';
 import { revokeAgent, stopAgentInput } from '#lib/revocation/stop-agent.ts';
 import { createApprovedAgent } from '#tests/credentials-world.ts';
@@ -85,6 +87,24 @@ describe('telling of it', () => {
         .map((state, index) => [{ state: ['ok', 'low', 'critical', 'low'][index] }, { state }]),
     );
     expect((await events('alpha'))[0]).toMatchObject({ actorKind: 'system', actorId: 'gate' });
+  });
+
+  test('is renewed while it lasts, and a host that is gone is not warned of for good', async () => {
+    const at = (seconds: number): Ctx => ({
+      ...system(),
+      clock: { ...systemClock, now: () => addSeconds(new Date(), seconds) },
+    });
+    const low = { state: 'low', freeBytes: 100 * mb, folder: '/data', host: 'gone' } as const;
+    const warned = async (seconds: number) =>
+      (await readDiskWarnings({ ...as(admin), clock: at(seconds).clock })).some(
+        ({ host }) => host === 'gone',
+      );
+    expect(await reportDiskSpace(at(0), low)).toEqual({ changed: true });
+    expect(await reportDiskSpace(at(1_700), low)).toEqual({ changed: false });
+    expect(await reportDiskSpace(at(1_900), low)).toEqual({ changed: true });
+    expect((await events('gone')).map(({ before }) => before)).toEqual([{ state: 'ok' }, { state: 'low' }]);
+    expect([await warned(5_400), await warned(5_600)]).toEqual([true, false]);
+    await reportDiskSpace(at(1_950), { ...low, state: 'ok' });
   });
 
   test('of two that tell at once one is in history', async () => {

@@ -1,5 +1,5 @@
 import { hostname } from 'node:os';
-import { type DiskState, reportDiskSpace } from '#lib/jobs/disk-space.ts';
+import { type DiskState, renewSeconds, reportDiskSpace } from '#lib/jobs/disk-space.ts';
 import type { Ctx } from '#lib/platform/ctx.ts';
 import { type FreeSpace, readFreeSpace } from '#lib/platform/free-space.ts';
 import type { Logger } from '#lib/platform/log.ts';
@@ -42,17 +42,21 @@ export async function watchDisk(options: {
   const read = options.read ?? readFreeSpace;
   let state: DiskState = 'ok';
   let told: DiskState | null = null;
+  let toldAtMs = 0;
   let looking: Promise<void> | null = null;
 
   async function look(): Promise<void> {
     const { folder, freeBytes } = await read(folders);
     dataFreeBytes.set(freeBytes);
     state = diskStateOf(freeBytes, state, limits);
-    if (state === told) return;
+    const { clock } = options.ctx();
+    const isOld = state !== 'ok' && clock.monotonicMs() - toldAtMs > renewSeconds * 1000;
+    if (state === told && !isOld) return;
     const saying = state;
     if (saying !== 'ok') log.warn({ folder, freeBytes, state: saying }, 'the disk runs low');
     await reportDiskSpace(options.ctx(), { state: saying, freeBytes, folder, host: hostname() });
     told = saying;
+    toldAtMs = clock.monotonicMs();
   }
   const lookOnce = () => {
     looking ??= look()
