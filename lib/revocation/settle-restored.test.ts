@@ -3,7 +3,7 @@ import { createApiToken } from '#lib/access/api-tokens.ts';
 import { createResourceToken } from '#lib/credentials/resource-tokens.ts';
 import { ensureSigningKeys } from '#lib/credentials/signing-keys.ts';
 import { type Actor, type PersonActor, systemActor } from '#lib/platform/actor.ts';
-import { systemClock } from '#lib/platform/clock.ts';
+import { addSeconds, systemClock } from '#lib/platform/clock.ts';
 import { ctxOf } from '../../gate/context.ts';
 import { type ApprovedAgent, createApprovedAgent, deliveredCode } from '../../tests/credentials-world.ts';
 import { personActor, testCtx } from '../../tests/ctx.ts';
@@ -66,8 +66,18 @@ test('everything that was given out before is dead, and nothing is issued until 
   expect((await introspect(minted.access_token)).active).toBe(true);
   expect((await whoAmI()).status).toBe(200);
 
+  const keysOf = (purpose: string) =>
+    gate.database.db.prisma.signingKey.findMany({ where: { purpose }, select: { kid: true, state: true } });
+  const keysBefore = { feed: await keysOf('feed'), checkpoint: await keysOf('checkpoint') };
   const ended = await settleRestored(ctx(), backup);
-  expect(ended).toMatchObject({ tokens: 2, families: 1, codes: 1, apiTokens: 1, keys: 2 });
+  // A guard knows the next key of feeds already, also one that saw it taken into use in the lost time.
+  for (const purpose of ['feed', 'checkpoint'] as const) {
+    const after = new Map((await keysOf(purpose)).map(({ kid, state }) => [kid, state]));
+    for (const { kid, state } of keysBefore[purpose])
+      expect([state, after.get(kid)]).toEqual([state, state === 'next' ? 'active' : 'killed']);
+    expect([...after.values()].sort()).toEqual(['active', 'killed', 'next']);
+  }
+  expect(ended).toMatchObject({ tokens: 2, families: 1, codes: 1, apiTokens: 1, keys: 2, handedOver: 2 });
 
   expect(await introspect(minted.access_token)).toEqual({ active: false });
   expect((await whoAmI()).status).toBe(401);
@@ -111,7 +121,7 @@ test('history says what was restored, what that ended and why issuance stopped',
     }),
   ).toBe(1);
   const killed = await gate.database.db.prisma.auditEvent.count({ where: { kind: 'key.kill' } });
-  expect(killed).toBe(2);
+  expect(killed).toBe(4);
 });
 
 test('whatever the lost time held, epochs and generations are past it: two restores of one backup, and a stop after them', async () => {
@@ -136,4 +146,33 @@ test('whatever the lost time held, epochs and generations are past it: two resto
     where: { purpose: 'token', state: 'active' },
   });
   expect(active).toBe(1);
+});
+
+test('a host whose clock is ahead leaves nothing alive for when it is set right', async () => {
+  await resumeIssuance(ctx(admin), { reason: 'Once more.' });
+  const { token: apiToken } = await createApiToken(ctx(admin), { name: 'y', days: 1 });
+  const agent = await createApprovedAgent(ctx());
+  await deliveredCode(ctx(), agent);
+  const { prisma } = gate.database.db;
+  const soon = addSeconds(systemClock.now(), 60);
+  await prisma.guardJoinToken.create({
+    data: {
+      tokenDigest: 'join',
+      guardName: 'g',
+      serverIds: [],
+      createdAt: systemClock.now(),
+      expiresAt: soon,
+    },
+  });
+  const inAYear = addSeconds(systemClock.now(), 365 * 86_400);
+  const ended = await settleRestored({ ...ctx(), clock: { ...systemClock, now: () => inAYear } }, backup);
+  expect(ended).toMatchObject({ apiTokens: 1, codes: 1, joinTokens: 1 });
+  const answer = await gate.ask('/api/v1/issuance', { headers: { authorization: `Bearer ${apiToken}` } });
+  expect(answer.status).toBe(401);
+  const alive = { gt: systemClock.now() };
+  expect(await prisma.authorizationCode.count({ where: { usedAt: null, expiresAt: alive } })).toBe(0);
+  expect(await prisma.guardJoinToken.count({ where: { usedAt: null, expiresAt: alive } })).toBe(0);
+  expect(await prisma.reveal.count({ where: { expiresAt: alive } })).toBe(0);
+  expect(await prisma.credential.count({ where: { endedAt: null } })).toBe(0);
+  expect(await prisma.personSession.count({ where: { endedAt: null } })).toBe(0);
 });

@@ -29,13 +29,20 @@ export type EndedByRestore = {
   links: number;
   joinTokens: number;
   keys: number;
+  /** Keys of feeds and checkpoints, whose next ones took over. */
+  handedOver: number;
 };
 
 /**
  * Makes a restored database safe to start: it is an older truth, in which whatever was ended since is alive. Nothing
  * that was given out before this instant, in the backup or in the time that is lost, is worth anything afterwards:
  * every key that signed a token is killed, every token, refresh family, code, session, API token and link is ended, and
- * nothing is issued until an admin says that what was ended since has been ended again (`resumeIssuance`).
+ * nothing is issued until an admin says that what was ended since has been ended again (`resumeIssuance`). Whether
+ * something still lives is told by its state alone: a host whose clock is ahead would leave alive what it takes for expired.
+ *
+ * Of the keys of feeds and checkpoints those in use and retired are killed too, because one that was killed in the lost
+ * time would be alive; the next ones take over. Guards have known those since before the backup, and one that saw a
+ * single change of keys in the lost time takes just that one for the one in use.
  *
  * The epochs of agents stay: a guard refuses an agent below the epoch it has seen, which is all that is known of the
  * lost time. The epoch of the issuer rises to the seconds since 2026 began, past whatever it was; a stop gives its
@@ -57,10 +64,9 @@ export async function settleRestored(
       data: { issuerEpoch, issuanceStoppedAt: now, issuanceStoppedReason: reason },
     });
     if (count === 0) throw new Conflict('Somebody else has just changed this.');
-    const alive = { gt: now };
     const counts = {
       tokens: await tx.credential.updateMany({
-        where: { endedAt: null, expiresAt: alive },
+        where: { endedAt: null },
         data: { endedAt: now, endCause: 'revoked' },
       }),
       families: await tx.refreshFamily.updateMany({
@@ -68,39 +74,42 @@ export async function settleRestored(
         data: { state: 'ended', endCause: 'restored backup', endedAt: now },
       }),
       codes: await tx.authorizationCode.updateMany({
-        where: { usedAt: null, expiresAt: alive },
-        data: { expiresAt: now },
+        where: { usedAt: null, expiresAt: { gt: longAgo } },
+        data: { expiresAt: longAgo },
       }),
       waitingBrowsers: await tx.authorizationTransaction.updateMany({
         where: { status: { in: ['waiting', 'ready'] } },
         data: { status: 'ended', endCause: 'restored backup' },
       }),
       devices: await tx.deviceRequest.updateMany({
-        where: { state: { in: ['opened', 'matched'] }, expiresAt: alive },
+        where: { state: { in: ['opened', 'matched'] } },
         data: { state: 'ended' },
       }),
-      reveals: await tx.reveal.updateMany({ where: { expiresAt: alive }, data: { expiresAt: now } }),
+      reveals: await tx.reveal.updateMany({
+        where: { expiresAt: { gt: longAgo } },
+        data: { expiresAt: longAgo },
+      }),
       sessions: await tx.personSession.updateMany({
-        where: { endedAt: null, expiresAt: alive },
+        where: { endedAt: null },
         data: { endedAt: now, endCause: 'killed' },
       }),
       apiTokens: await tx.apiToken.updateMany({
-        where: { endedAt: null, expiresAt: alive },
+        where: { endedAt: null },
         data: { endedAt: now },
       }),
       links: await tx.invitation.updateMany({
-        where: { redeemedAt: null, endedAt: null, expiresAt: alive },
+        where: { redeemedAt: null, endedAt: null },
         data: { endedAt: now },
       }),
       joinTokens: await tx.guardJoinToken.updateMany({
-        where: { usedAt: null, expiresAt: alive },
-        data: { expiresAt: now },
+        where: { usedAt: null, expiresAt: { gt: longAgo } },
+        data: { expiresAt: longAgo },
       }),
     };
     await tx.signInHandoff.deleteMany({});
     const found = Object.fromEntries(
       Object.entries(counts).map(([name, result]) => [name, result.count]),
-    ) as Omit<EndedByRestore, 'keys'>;
+    ) as Omit<EndedByRestore, 'keys' | 'handedOver'>;
     const restore = await recordEvent(tx, ctx, {
       kind: 'installation.restore',
       subjectId: 'installation',
@@ -127,13 +136,22 @@ export async function settleRestored(
   });
   // Each in a transaction of its own, as ever; nothing starts on this database before all of them are through.
   const keys = await ctx.db.prisma.signingKey.findMany({
-    where: { purpose: 'token', state: { not: 'killed' } },
-    select: { kid: true },
+    where: {
+      OR: [
+        { purpose: 'token', state: { not: 'killed' } },
+        { purpose: { in: ['feed', 'checkpoint'] }, state: { in: ['active', 'retired'] } },
+      ],
+    },
+    select: { kid: true, purpose: true },
     orderBy: { createdAt: 'asc' },
   });
   for (const { kid } of keys) await killSigningKey(ctx, { kid, reason });
-  return { ...ended, keys: keys.length };
+  const ofTokens = keys.filter(({ purpose }) => purpose === 'token').length;
+  return { ...ended, keys: ofTokens, handedOver: keys.length - ofTokens };
 }
+
+/** What has no state of its own ends by having expired whatever the clock says. */
+const longAgo = new Date(0);
 
 /** Seconds since 2026 began: above every epoch and generation that rises by one at a time, until the year 2094. */
 function epochAt(now: Date): number {
