@@ -16,6 +16,8 @@ import {
   removeGroupMember,
 } from '#lib/access/groups.ts';
 import {
+  confirmPasswordReset,
+  confirmPasswordResetInput,
   endInvitation,
   endInvitationInput,
   invitePerson,
@@ -54,9 +56,8 @@ import {
   removeKeyInput,
   renameKey,
   renameKeyInput,
-  resetKeys,
-  resetKeysInput,
 } from '#lib/access/person-keys.ts';
+import { resetKeys, resetKeysInput } from '#lib/access/reset-keys.ts';
 import {
   confirmRole,
   confirmRoleInput,
@@ -208,6 +209,7 @@ export const verbs = {
   'access.beginPasskey': verb(beginPasskeyInput, (ctx) => beginPasskey(ctx)),
   'access.changePassword': verb(changePasswordInput, changePassword),
   'access.confirm': verb(confirmInput, confirm),
+  'access.confirmPasswordReset': verb(confirmPasswordResetInput, confirmPasswordReset),
   'access.confirmRole': verb(confirmRoleInput, confirmRole),
   'access.confirmWithProvider': verb(confirmWithProviderInput, confirmWithProvider),
   'access.createApiToken': verb(createApiTokenInput, createApiToken),

@@ -22,9 +22,11 @@ const purposes: Record<string, string> = {
 export function OpenLinks({
   invitations,
   endInvitation,
+  confirmPasswordReset,
 }: {
   invitations: readonly InvitationRow[];
   endInvitation: EndInvitationAction | null;
+  confirmPasswordReset: EndInvitationAction;
 }) {
   return (
     <Card title="Links nobody has used yet" description="Whoever holds one of these can use it, once." flush>
@@ -43,9 +45,30 @@ export function OpenLinks({
                 Made by {invitation.createdBy} <RelativeTime at={invitation.createdAt} />, ends{' '}
                 <RelativeTime at={invitation.expiresAt} />
               </span>
+              {invitation.waits && (
+                <span className="text-fg-2 text-xs">
+                  Waits for a second admin: whoever uses it becomes an approver or admin. Ask the person
+                  themselves before you confirm.
+                </span>
+              )}
             </div>
             {invitation.roles.length > 0 && <RoleBadges roles={invitation.roles} />}
-            {endInvitation && <EndLink invitation={invitation} endInvitation={endInvitation} />}
+            {invitation.canConfirm && (
+              <LinkButton
+                invitation={invitation}
+                action={confirmPasswordReset}
+                label="Confirm"
+                about="Confirm link for"
+              />
+            )}
+            {endInvitation && (
+              <LinkButton
+                invitation={invitation}
+                action={endInvitation}
+                label="End link"
+                about="End link for"
+              />
+            )}
           </li>
         ))}
       </ul>
@@ -53,14 +76,18 @@ export function OpenLinks({
   );
 }
 
-function EndLink({
+function LinkButton({
   invitation,
-  endInvitation,
+  action,
+  label,
+  about,
 }: {
   invitation: InvitationRow;
-  endInvitation: EndInvitationAction;
+  action: EndInvitationAction;
+  label: string;
+  about: string;
 }) {
-  const { run, pending, problem } = useAction(endInvitation);
+  const { run, pending, problem } = useAction(action);
   return (
     <div className="grid gap-2">
       <Button
@@ -68,9 +95,9 @@ function EndLink({
         className="justify-self-end"
         pending={pending}
         onClick={() => run({ invitationId: invitation.invitationId })}
-        aria-label={`End link for ${invitation.email ?? 'the first admin'}`}
+        aria-label={`${about} ${invitation.email ?? 'the first admin'}`}
       >
-        End link
+        {label}
       </Button>
       <ActionProblemNote problem={problem} />
     </div>

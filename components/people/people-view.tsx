@@ -78,7 +78,11 @@ export function PeopleView({
   invitations: readonly InvitationRow[];
   filters: Filters;
   canManage: boolean;
-  actions: { invitePerson: InviteAction; endInvitation: EndInvitationAction };
+  actions: {
+    invitePerson: InviteAction;
+    endInvitation: EndInvitationAction;
+    confirmPasswordReset: EndInvitationAction;
+  };
 }) {
   const router = useRouter();
   const href = (change: Partial<Record<'search' | 'role' | 'state' | 'cursor', string | null>>) => {
@@ -168,7 +172,11 @@ export function PeopleView({
         nextHref={page.nextCursor ? href({ cursor: page.nextCursor }) : null}
       />
       {invitations.length > 0 && (
-        <OpenLinks invitations={invitations} endInvitation={canManage ? actions.endInvitation : null} />
+        <OpenLinks
+          invitations={invitations}
+          endInvitation={canManage ? actions.endInvitation : null}
+          confirmPasswordReset={actions.confirmPasswordReset}
+        />
       )}
     </div>
   );

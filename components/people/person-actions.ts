@@ -1,5 +1,5 @@
 import type { Action } from '#components/console/action.ts';
-import type { Link } from '#lib/access/invitations.ts';
+import type { ResetLink } from '#lib/access/invitations.ts';
 import type { GrantOutcome } from '#lib/access/roles.ts';
 
 type Role = 'owner' | 'approver' | 'auditor' | 'admin';
@@ -12,7 +12,7 @@ export type PersonActions = {
   endRole: Action<{ grantId: string; reason?: string }, void>;
   endSession: Action<{ sessionId: string }, void>;
   grantRole: Action<{ personId: string; role: Role }, GrantOutcome>;
-  issuePasswordReset: Action<{ personId: string }, Link>;
+  issuePasswordReset: Action<{ personId: string }, ResetLink>;
   reactivatePerson: Action<{ personId: string }, void>;
   removeGroupMember: Action<{ groupId: string; personId: string }, void>;
   resetKeys: Action<{ personId: string; reason: string }, { endedKeys: number }>;

@@ -27,7 +27,7 @@ export function PersonKeys({
           <ConfirmAction
             trigger={<Button size="sm">Reset passkeys</Button>}
             title={`Reset the passkeys of ${person.displayName}?`}
-            description={`${living === 1 ? 'Their key ends' : `All ${living} keys end`} with every session. They sign in again and enrol a new one, so make sure it is really them who asks: meet them, or call them.`}
+            description={`${living === 1 ? 'Their key ends' : `All ${living} keys end`} with every session, API token, open link and single sign-on. They sign in again by password or a reset link and enrol a new one, so make sure it is really them who asks: meet them, or call them.`}
             button="Reset passkeys"
             action={resetKeys}
             input={(reason) => ({ personId: person.personId, reason })}

@@ -17,7 +17,7 @@ import { Card } from '#components/ui/card.tsx';
 import { DescriptionList } from '#components/ui/description-list.tsx';
 import { Dialog } from '#components/ui/dialog.tsx';
 import { TextLink } from '#components/ui/link-button.tsx';
-import type { Link } from '#lib/access/invitations.ts';
+import type { ResetLink } from '#lib/access/invitations.ts';
 import type { PersonFacts } from '#lib/access/read-people.ts';
 import { OneTimeLink } from './one-time-link.tsx';
 import type { PersonActions } from './person-actions.ts';
@@ -165,7 +165,7 @@ function ResetDialog({
   issuePasswordReset: PersonActions['issuePasswordReset'];
 }) {
   const [open, setOpen] = useState(false);
-  const [link, setLink] = useState<Link | null>(null);
+  const [link, setLink] = useState<ResetLink | null>(null);
   const { run, pending, problem, clear } = useAction(issuePasswordReset);
   return (
     <Dialog
@@ -213,7 +213,10 @@ function ResetDialog({
       }
     >
       {link ? (
-        <OneTimeLink url={link.url} expiresAt={link.expiresAt} whom={person.displayName} />
+        <div className="grid gap-3 text-sm">
+          {link.waits && <p>It works when a second admin has confirmed it under People.</p>}
+          <OneTimeLink url={link.url} expiresAt={link.expiresAt} whom={person.displayName} />
+        </div>
       ) : (
         <div className="grid gap-3 text-sm">
           <ActionProblemNote problem={problem} />

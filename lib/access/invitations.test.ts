@@ -1,10 +1,12 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { anonymous, systemActor } from '#lib/platform/actor.ts';
+import { anonymous, type PersonActor, systemActor } from '#lib/platform/actor.ts';
 import { TestClock, testCtx } from '../../tests/ctx.ts';
 import { createTestDatabase, type TestDatabase } from '../../tests/database.ts';
 import { addPerson } from '../../tests/people.ts';
 import { hasAdmin } from './has-admin.ts';
 import {
+  confirmPasswordReset,
+  endInvitation,
   invitePerson,
   issueFirstAdminLink,
   issuePasswordReset,
@@ -13,6 +15,8 @@ import {
   redeemInvitation,
 } from './invitations.ts';
 import { findSession } from './read-actor.ts';
+import { listOpenInvitations } from './read-people.ts';
+import { confirmRole, grantRole } from './roles.ts';
 import { createHandoff, openSession } from './sessions.ts';
 import { signIn } from './sign-in.ts';
 
@@ -187,6 +191,90 @@ test('a reset sets the password, ends every session and tells the person', async
   expect(reset).toMatchObject({ actorId: adam.personId });
 });
 
+describe('a reset link of an approver or admin', () => {
+  async function scene() {
+    const database = await fresh();
+    const adam = await addPerson(database.db, 'adam', ['admin']);
+    const ada = await addPerson(database.db, 'ada', ['admin']);
+    const petra = await addPerson(database.db, 'petra', ['approver'], { password: 'the former password' });
+    return { database, adam, ada, petra, as: (actor: PersonActor) => testCtx(database.db, actor) };
+  }
+
+  test('does nothing by the word of one admin, and works when a second has confirmed it', async () => {
+    const { database, adam, ada, petra, as } = await scene();
+    const link = await issuePasswordReset(as(adam), { personId: petra.personId });
+    expect(link.waits).toBe(true);
+    const redeem = () => redeemInvitation(stranger(database), { token: tokenOf(link), password });
+    await expect(redeem()).rejects.toMatchObject({ code: 'conflict' });
+    const former = { email: petra.email, password: 'the former password' };
+    expect(await signIn(stranger(database), former)).toHaveProperty('handoff');
+    const { invitationId } = link;
+    for (const actor of [adam, petra])
+      await expect(confirmPasswordReset(as(actor), { invitationId })).rejects.toMatchObject({
+        code: 'forbidden',
+      });
+    const rows = async (actor: PersonActor) =>
+      (await listOpenInvitations(as(actor))).map(({ waits, canConfirm }) => [waits, canConfirm]);
+    expect(await rows(adam)).toEqual([[true, false]]);
+    expect(await rows(ada)).toEqual([[true, true]]);
+    const outcomes = await Promise.allSettled([
+      confirmPasswordReset(as(ada), { invitationId }),
+      confirmPasswordReset(as(ada), { invitationId }),
+    ]);
+    expect(outcomes.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected']);
+    expect(await rows(ada)).toEqual([[false, false]]);
+    expect(
+      await database.db.prisma.auditEvent.findMany({ where: { kind: 'invitation.confirm' } }),
+    ).toMatchObject([{ actorId: ada.personId, subjectId: invitationId, data: { personId: petra.personId } }]);
+    const told = await database.db.prisma.notification.findMany({ where: { kind: 'invitation.confirm' } });
+    expect(told.map(({ personId }) => personId).sort()).toEqual([adam.personId, petra.personId].sort());
+    expect(await redeem()).toMatchObject({ personId: petra.personId });
+  });
+
+  test('waits when the role came after it was made, and when its admin is none any more', async () => {
+    const { database, adam, ada, as } = await scene();
+    const olive = await addPerson(database.db, 'olive', ['owner']);
+    const link = await issuePasswordReset(as(adam), { personId: olive.personId });
+    expect(link.waits).toBe(false);
+    const { grantId } = await grantRole(as(adam), { personId: olive.personId, role: 'approver' });
+    await confirmRole(as(ada), { grantId });
+    await database.db.prisma.roleGrant.updateMany({
+      where: { personId: adam.personId },
+      data: { endedAt: new Date() },
+    });
+    await expect(
+      redeemInvitation(stranger(database), { token: tokenOf(link), password }),
+    ).rejects.toMatchObject({ code: 'conflict' });
+  });
+
+  test('of one of two admins is made on the host alone', async () => {
+    const { database, adam, ada, as } = await scene();
+    await expect(issuePasswordReset(as(adam), { personId: ada.personId })).rejects.toMatchObject({
+      code: 'conflict',
+    });
+    expect(await database.db.prisma.invitation.count()).toBe(0);
+  });
+
+  test('goes at once while there is one admin, and is told', async () => {
+    const database = await fresh();
+    const adam = await addPerson(database.db, 'adam', ['admin']);
+    const petra = await addPerson(database.db, 'petra', ['approver']);
+    const link = await issuePasswordReset(testCtx(database.db, adam), { personId: petra.personId });
+    expect(link.waits).toBe(false);
+    expect(await redeemInvitation(stranger(database), { token: tokenOf(link), password })).toMatchObject({
+      personId: petra.personId,
+    });
+    expect(await database.db.prisma.notification.count({ where: { personId: petra.personId } })).toBe(1);
+  });
+
+  test('that ended cannot be confirmed', async () => {
+    const { adam, ada, petra, as } = await scene();
+    const { invitationId } = await issuePasswordReset(as(adam), { personId: petra.personId });
+    await endInvitation(as(adam), { invitationId });
+    await expect(confirmPasswordReset(as(ada), { invitationId })).rejects.toMatchObject({ code: 'conflict' });
+  });
+});
+
 test('recovery on the host brings back an admin who was deactivated', async () => {
   const database = await fresh();
   const adam = await addPerson(database.db, 'adam', ['admin'], { password: 'the former password' });
@@ -204,6 +292,8 @@ test('recovery on the host brings back an admin who was deactivated', async () =
     roles: ['admin'],
   });
   expect(await database.db.prisma.auditEvent.count({ where: { kind: 'access.recover' } })).toBe(1);
+  const told = await database.db.prisma.notification.findMany({ where: { personId: adam.personId } });
+  expect(told.map(({ kind }) => kind)).toEqual(['access.recover']);
 });
 
 test('links cannot be tried out at speed', async () => {

@@ -7,14 +7,14 @@ import { addSeconds } from '#lib/platform/clock.ts';
 import { hashPassword, randomToken, sha256 } from '#lib/platform/crypto.ts';
 import { type Ctx, consoleUrl } from '#lib/platform/ctx.ts';
 import { notifyChange, type Tx, withTransaction } from '#lib/platform/db.ts';
-import { Conflict, Invalid, NotFound } from '#lib/platform/errors.ts';
+import { Conflict, Forbidden, Invalid, NotFound } from '#lib/platform/errors.ts';
 import { newId } from '#lib/platform/ids.ts';
 import { endIdentities } from './link-provider.ts';
 import { displayNameInput, emailInput, newPasswordInput, requireGoodPassword } from './passwords.ts';
 import { endKeys } from './person-keys.ts';
 import { requireToken } from './rate-limit.ts';
 import { requireRole, requireSystem } from './require.ts';
-import { grantRoleWithin, listAdminIds, roleInput } from './roles.ts';
+import { grantRoleWithin, listAdminIds, roleInput, weighty } from './roles.ts';
 import { createHandoff, endSessions } from './sessions.ts';
 import { requireStepUp } from './step-up.ts';
 
@@ -108,11 +108,17 @@ export async function invitePerson(ctx: Ctx, input: z.output<typeof invitePerson
 
 export const issuePasswordResetInput = z.strictObject({ personId: z.string() });
 
-/** A link to set a new password. Everyone who could be deceived by it is told: the person and the other admins. */
+/** `waits`: the link works when a second admin has confirmed it. */
+export type ResetLink = Link & { waits: boolean };
+
+/**
+ * A link to set a new password. Everyone who could be deceived by it is told: the person and the other admins. Whoever
+ * holds it becomes that person and can enrol a passkey as them, so that of an approver or admin waits for a second admin.
+ */
 export async function issuePasswordReset(
   ctx: Ctx,
   input: z.output<typeof issuePasswordResetInput>,
-): Promise<Link> {
+): Promise<ResetLink> {
   const admin = requireRole(ctx, 'admin');
   // Whoever holds the link becomes that person, with whatever roles they have.
   requireStepUp(ctx);
@@ -134,6 +140,13 @@ export async function issuePasswordReset(
         `This person signs in through ${identityProvider?.name} and has no password. Unlink that first.`,
       );
     }
+    const admins = await listAdminIds(tx, ctx);
+    const waits = await waitsForSecondAdmin(tx, ctx, resetBy(admin.personId, person.id));
+    if (waits && !admins.some((id) => id !== admin.personId && id !== person.id)) {
+      throw new Conflict(
+        'A second admin would have to confirm this link, and the only other one is this person. Make somebody else admin first, or run “countersign admin recover” on the host.',
+      );
+    }
     await endOpenInvitations(tx, ctx, { purpose: 'password reset', personId: person.id });
     const link = await createInvitation(tx, ctx, {
       purpose: 'password reset',
@@ -141,16 +154,74 @@ export async function issuePasswordReset(
       personId: person.id,
       roles: [],
     });
-    const admins = await listAdminIds(tx, ctx);
     await notify(tx, ctx, {
       personIds: [person.id, ...admins.filter((id) => id !== admin.personId)],
       kind: 'invitation.create',
       title: `${admin.displayName} made a password reset link for ${person.displayName}`,
-      body: 'If this was not agreed with you, tell another admin now: whoever uses the link can sign in as this person.',
+      body: `If this was not agreed with you, tell another admin now: whoever uses the link can sign in as this person.${waits ? ' It works when a second admin confirms it under People.' : ''}`,
       href: `/people/${person.id}`,
     });
-    return link;
+    return { ...link, waits };
   });
+}
+
+export const confirmPasswordResetInput = z.strictObject({ invitationId: z.string().max(64) });
+
+/** The second admin's word on a reset link that waits. Neither who made it nor whom it is for can give it. */
+export async function confirmPasswordReset(
+  ctx: Ctx,
+  input: z.output<typeof confirmPasswordResetInput>,
+): Promise<void> {
+  const admin = requireRole(ctx, 'admin');
+  requireStepUp(ctx);
+  await withTransaction(ctx, async (tx) => {
+    const link = await tx.invitation.findUnique({ where: { id: input.invitationId } });
+    if (link?.purpose !== 'password reset' || !link.personId) throw new NotFound();
+    if (link.createdById === admin.personId)
+      throw new Forbidden('You made this link yourself: another admin must confirm it.');
+    if (link.personId === admin.personId) throw new Forbidden('Nobody confirms a link of their own.');
+    const now = ctx.clock.now();
+    const { count } = await tx.invitation.updateMany({
+      where: { id: link.id, confirmedAt: null, redeemedAt: null, endedAt: null, expiresAt: { gt: now } },
+      data: { confirmedAt: now, confirmedById: admin.personId },
+    });
+    if (count === 0) throw new Conflict('This link no longer waits.');
+    await recordEvent(tx, ctx, {
+      kind: 'invitation.confirm',
+      subjectId: link.id,
+      data: { personId: link.personId },
+    });
+    const others = (await listAdminIds(tx, ctx)).filter((id) => id !== admin.personId);
+    await notify(tx, ctx, {
+      personIds: [...new Set([link.personId, ...others])],
+      kind: 'invitation.confirm',
+      title: `${admin.displayName} confirmed the password reset link for ${link.email}`,
+      body: 'It works from now on, once. If this was not agreed with you, end it under People at once.',
+      href: `/people/${link.personId}`,
+    });
+    await notifyChange(tx, 'people', link.id);
+  });
+}
+
+type ResetFacts = Pick<InvitationRow, 'purpose' | 'personId' | 'createdById' | 'confirmedAt'>;
+
+function resetBy(createdById: string, personId: string): ResetFacts {
+  return { purpose: 'password reset', personId, createdById, confirmedAt: null };
+}
+
+/** Whether a link leads to an approver or admin by the word of one admin alone while there is another. */
+export async function waitsForSecondAdmin(
+  tx: Pick<Tx, 'roleGrant'>,
+  ctx: Pick<Ctx, 'clock'>,
+  link: ResetFacts,
+): Promise<boolean> {
+  if (link.purpose !== 'password reset' || !link.personId || !link.createdById || link.confirmedAt)
+    return false;
+  const held = await tx.roleGrant.findFirst({
+    where: { personId: link.personId, role: { in: [...weighty] }, endedAt: null },
+    select: { id: true },
+  });
+  return held !== null && (await listAdminIds(tx, ctx)).some((id) => id !== link.createdById);
 }
 
 export const endInvitationInput = z.strictObject({ invitationId: z.string() });
@@ -232,6 +303,8 @@ export async function redeemInvitation(
     if (count === 0) throw new NotFound(deadLink);
     const invitation = await tx.invitation.findUniqueOrThrow({ where: { tokenDigest } });
     const purpose = invitation.purpose as InvitationPurpose;
+    if (await waitsForSecondAdmin(tx, ctx, invitation))
+      throw new Conflict('A second admin must confirm this link first, under People. Then open it again.');
     if (purpose === 'first admin' && (await listAdminIds(tx, ctx)).length > 0) {
       throw new Conflict('Somebody else became the first admin meanwhile.');
     }
@@ -246,7 +319,16 @@ export async function redeemInvitation(
     await endSessions(tx, acting, { personId: person.id }, 'password changed');
     await endIdentities(tx, acting, person.id, purpose);
     // Only the host's own word undoes passkeys; whoever reads somebody's mail can follow a reset link, too.
-    if (purpose === 'recovery') await endKeys(tx, acting, { personId: person.id }, 'recovery');
+    if (purpose === 'recovery') {
+      await endKeys(tx, acting, { personId: person.id }, 'recovery');
+      await notify(tx, acting, {
+        personIds: [...new Set([person.id, ...(await listAdminIds(tx, ctx))])],
+        kind: 'access.recover',
+        title: `${person.displayName} was recovered by a link of the host`,
+        body: 'Their password is new, and their passkeys, sessions and links of single sign-on have ended. If you do not know why, look at who can log in to the host.',
+        href: `/people/${person.id}`,
+      });
+    }
     await grantInvitedRoles(tx, acting, invitation, person);
     await recordEvent(tx, acting, {
       kind: 'invitation.redeem',
@@ -266,6 +348,7 @@ type InvitationRow = {
   personId: string | null;
   roles: string[];
   createdById: string | null;
+  confirmedAt: Date | null;
 };
 
 async function enrol(

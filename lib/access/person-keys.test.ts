@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { addSeconds } from '#lib/platform/clock.ts';
 import type { Ctx } from '#lib/platform/ctx.ts';
 import { Authenticator } from '../../tests/authenticator.ts';
 import { TestClock, testCtx } from '../../tests/ctx.ts';
@@ -7,9 +8,10 @@ import { confirmWith, enrolPasskey, signInAs } from '../../tests/passkeys.ts';
 import { addPerson } from '../../tests/people.ts';
 import { beginConfirmation, confirm } from './confirm.ts';
 import { recoverAdmin, redeemInvitation } from './invitations.ts';
-import { addPasskey, beginPasskey, mostKeys, removeKey, renameKey, resetKeys } from './person-keys.ts';
+import { addPasskey, beginPasskey, mostKeys, removeKey, renameKey } from './person-keys.ts';
 import { findSession } from './read-actor.ts';
 import { getOwnAccount } from './read-people.ts';
+import { resetKeys } from './reset-keys.ts';
 
 let database: TestDatabase;
 beforeAll(async () => {
@@ -277,6 +279,26 @@ describe('renaming, removing and resetting', () => {
     const { ctx, token, clock, person } = await somebody();
     await enrolPasskey(ctx);
     const { keyId } = await keyOf(ctx);
+    await database.db.prisma.apiToken.create({
+      data: {
+        id: `apt_${person.personId}`,
+        tokenDigest: `digest of ${person.personId}`,
+        personId: person.personId,
+        name: 'script',
+        createdAt: clock.now(),
+        expiresAt: addSeconds(clock.now(), 3600),
+      },
+    });
+    await database.db.prisma.personIdentity.create({
+      data: {
+        id: `idn_${person.personId}`,
+        personId: person.personId,
+        issuer: 'https://id.example',
+        subject: person.personId,
+        createdAt: clock.now(),
+        lastUsedAt: clock.now(),
+      },
+    });
     const adam = await admin(clock);
     const input = { personId: person.personId, reason: 'Lost the laptop' };
     await expect(resetKeys(ctx, input)).rejects.toMatchObject({ code: 'forbidden' });
@@ -287,6 +309,9 @@ describe('renaming, removing and resetting', () => {
     const outcomes = await Promise.allSettled([resetKeys(adam, input), resetKeys(adam, input)]);
     expect(outcomes.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected']);
     expect(await findSession(ctx, token)).toBeNull();
+    const living = { where: { personId: person.personId, endedAt: null } };
+    expect(await database.db.prisma.apiToken.count(living)).toBe(0);
+    expect(await database.db.prisma.personIdentity.count(living)).toBe(0);
     expect((await eventsOf(keyId)).at(-1)).toMatchObject({
       kind: 'person_key.end',
       actorName: (adam.actor as { displayName: string }).displayName,

@@ -4,13 +4,11 @@ import { recordEvent } from '#lib/audit/record.ts';
 import { newRandomBytes } from '#lib/platform/crypto.ts';
 import type { Ctx } from '#lib/platform/ctx.ts';
 import { isUniqueViolation, notifyChange, type Tx, withTransaction } from '#lib/platform/db.ts';
-import { Conflict, Forbidden, Invalid, LimitExceeded, NotFound } from '#lib/platform/errors.ts';
+import { Conflict, Invalid, LimitExceeded, NotFound } from '#lib/platform/errors.ts';
 import { newId } from '#lib/platform/ids.ts';
 import { issueChallenge, spendChallenge } from './challenges.ts';
 import { type KeyKind, keyDigestOf } from './key-material.ts';
 import { relyingPartyOf } from './relying-party.ts';
-import { requireRole } from './require.ts';
-import { endSessions } from './sessions.ts';
 import { requireStepUp } from './step-up.ts';
 import {
   creationOptions,
@@ -183,39 +181,6 @@ export async function removeKey(ctx: Ctx, input: z.output<typeof removeKeyInput>
       body: 'If this was not you, ask an admin at once to reset your passkeys.',
       href: '/settings/keys',
     });
-  });
-}
-
-export const resetKeysInput = z.strictObject({
-  personId: z.string().max(64),
-  reason: z.string().trim().min(1, 'Say why.').max(500),
-});
-
-/**
- * The way back for somebody who lost their passkeys, or whose passkeys a stranger may hold: all their keys and sessions
- * end. Another admin does it, never the person themselves, who would need no thief to do it for them.
- */
-export async function resetKeys(
-  ctx: Ctx,
-  input: z.output<typeof resetKeysInput>,
-): Promise<{ endedKeys: number }> {
-  const admin = requireRole(ctx, 'admin');
-  requireStepUp(ctx);
-  if (admin.personId === input.personId) throw new Forbidden('Another admin must reset your passkeys.');
-  return withTransaction(ctx, async (tx) => {
-    const person = await tx.person.findUnique({ where: { id: input.personId }, select: { id: true } });
-    if (!person) throw new NotFound();
-    const endedKeys = await endKeys(tx, ctx, { personId: person.id }, 'reset', input.reason);
-    if (endedKeys === 0) throw new Conflict('This person has no passkey and no signing key.');
-    await endSessions(tx, ctx, { personId: person.id }, 'keys reset');
-    await notify(tx, ctx, {
-      personIds: [person.id],
-      kind: 'person_key.end',
-      title: `${admin.displayName} reset your passkeys`,
-      body: `You enrol a new one in the settings after you have signed in. They wrote: ${input.reason}`,
-      href: '/settings/keys',
-    });
-    return { endedKeys };
   });
 }
 

@@ -6,6 +6,7 @@ import { decodeCursor, type Page, pageQuery, toPage } from '#lib/platform/cursor
 import type { Prisma } from '#lib/platform/db.ts';
 import { NotFound } from '#lib/platform/errors.ts';
 import { queryText } from '#lib/platform/query-text.ts';
+import { waitsForSecondAdmin } from './invitations.ts';
 import { sessionIdleSeconds } from './read-actor.ts';
 import { hasRole, requirePerson, requireRole, requireSession } from './require.ts';
 import { roleInput } from './roles.ts';
@@ -423,11 +424,15 @@ export type InvitationRow = {
   createdBy: string;
   createdAt: string;
   expiresAt: string;
+  /** A reset link of an approver or admin, until a second admin confirms it. */
+  waits: boolean;
+  /** Whether whoever asks may be that second admin. */
+  canConfirm: boolean;
 };
 
 /** Links nobody has used yet and that still work. */
 export async function listOpenInvitations(ctx: Ctx): Promise<InvitationRow[]> {
-  requireRole(ctx, 'admin', 'auditor');
+  const reader = requireRole(ctx, 'admin', 'auditor');
   const rows = await ctx.db.prisma.invitation.findMany({
     where: { redeemedAt: null, endedAt: null, expiresAt: { gt: ctx.clock.now() } },
     orderBy: { createdAt: 'desc' },
@@ -437,11 +442,15 @@ export async function listOpenInvitations(ctx: Ctx): Promise<InvitationRow[]> {
       purpose: true,
       email: true,
       roles: true,
+      personId: true,
       createdById: true,
+      confirmedAt: true,
       createdAt: true,
       expiresAt: true,
     },
   });
+  const waiting = new Set<string>();
+  for (const row of rows) if (await waitsForSecondAdmin(ctx.db.prisma, ctx, row)) waiting.add(row.id);
   const names = await namesOf(
     ctx,
     rows.map((row) => row.createdById),
@@ -454,6 +463,12 @@ export async function listOpenInvitations(ctx: Ctx): Promise<InvitationRow[]> {
     createdBy: row.createdById ? (names.get(row.createdById) ?? row.createdById) : 'the host',
     createdAt: row.createdAt.toISOString(),
     expiresAt: row.expiresAt.toISOString(),
+    waits: waiting.has(row.id),
+    canConfirm:
+      waiting.has(row.id) &&
+      hasRole(reader, 'admin') &&
+      row.createdById !== reader.personId &&
+      row.personId !== reader.personId,
   }));
 }
 

@@ -13,7 +13,7 @@ import { requireStepUp } from './step-up.ts';
 export const roleInput = z.enum(roles as readonly [Role, ...Role[]]);
 
 /** Roles whose holder loosens what others may do: with two admins or more, two of them must want it. */
-const weighty: ReadonlySet<Role> = new Set(['approver', 'admin']);
+export const weighty: ReadonlySet<Role> = new Set(['approver', 'admin']);
 
 export const grantRoleInput = z.strictObject({ personId: z.string(), role: roleInput });
 export type GrantOutcome = { grantId: string; state: 'in effect' | 'waits for a second admin' };

@@ -109,6 +109,7 @@ export const eventCatalogue = {
   'installation.restore': { version: 1, subject: 'installation', says: 'A backup was restored on the host' },
   'instance.expire': { version: 1, subject: 'instance', says: 'A quarantined instance expired' },
   'instance.suspend': { version: 1, subject: 'instance', says: 'A client of an agent was suspended' },
+  'invitation.confirm': { version: 1, subject: 'invitation', says: 'A second admin confirmed a reset link' },
   'invitation.create': { version: 1, subject: 'invitation', says: 'A link was made' },
   'invitation.end': { version: 1, subject: 'invitation', says: 'A link was ended unused' },
   'invitation.redeem': { version: 1, subject: 'invitation', says: 'A link was redeemed' },

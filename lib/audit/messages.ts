@@ -17,6 +17,7 @@ export const messageCatalogue = {
   'installation.disk_space': 'The disk of the installation runs low.',
   'installation.issuance_stop':
     'Nothing is issued any more: a guard has seen a newer history than the database holds, or a backup was restored.',
+  'invitation.confirm': 'A second admin confirmed a password reset link.',
   'invitation.create': 'Somebody was invited.',
   'person.identity': 'An account of the identity provider was linked or unlinked.',
   'person.password': 'A password was changed.',

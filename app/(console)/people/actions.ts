@@ -3,6 +3,7 @@
 import { defineAction } from '../../action.ts';
 
 export const addGroupMember = defineAction('access.addGroupMember');
+export const confirmPasswordReset = defineAction('access.confirmPasswordReset');
 export const confirmRole = defineAction('access.confirmRole');
 export const createGroup = defineAction('access.createGroup');
 export const deactivatePerson = defineAction('access.deactivatePerson');

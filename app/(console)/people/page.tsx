@@ -3,7 +3,7 @@ import { countPeople, listOpenInvitations, listPeople, listPeopleQuery } from '#
 import { readStaffing } from '#lib/access/read-staffing.ts';
 import { hasRole } from '#lib/access/require.ts';
 import { requirePage } from '../../page-context.ts';
-import { endInvitation, invitePerson } from './actions.ts';
+import { confirmPasswordReset, endInvitation, invitePerson } from './actions.ts';
 
 export const metadata = { title: 'People' };
 
@@ -32,7 +32,7 @@ export default async function PeoplePage({ searchParams }: Props) {
         paged: Boolean(query.cursor),
       }}
       canManage={hasRole(ctx.actor, 'admin')}
-      actions={{ invitePerson, endInvitation }}
+      actions={{ invitePerson, endInvitation, confirmPasswordReset }}
     />
   );
 }
