@@ -62,7 +62,7 @@ async function confirmHere(ctx: Ctx, incoming: IncomingMessage, outgoing: Server
   const confirmed = session
     ? await withTransaction(visit, async (tx) => {
         const { actor } = session;
-        if (await hasPasskey(tx, actor.personId)) return null;
+        if (await hasPasskey(tx, visit, actor.personId)) return null;
         return elevate(tx, { ...visit, actor }, actor, 'demo');
       })
     : null;

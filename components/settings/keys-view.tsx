@@ -43,7 +43,8 @@ export function KeysView({
   approves: boolean;
   actions: KeyActions;
 }) {
-  const hasPasskey = keys.some((key) => key.kind === 'passkey' && key.state === 'live');
+  const hasPasskey = countLive(keys) > 0;
+  const hasOthersOnly = !hasPasskey && keys.some((key) => key.isElsewhere && key.state === 'live');
   return (
     <Card
       title="Passkeys"
@@ -68,14 +69,22 @@ export function KeysView({
             : 'Your password is what you confirm with until you add one.'}
         </EmptyState>
       ) : (
-        <KeyList keys={keys} actions={actions} isLastPasskey={hasPasskey && countLive(keys) === 1} />
+        <>
+          {hasOthersOnly && (
+            <p className="border-line border-b px-4 py-2.5 text-fg-2 text-sm">
+              Your passkeys are of another address this console had. Add one for this address; what the others
+              signed stays approved.
+            </p>
+          )}
+          <KeyList keys={keys} actions={actions} isLastPasskey={countLive(keys) === 1} />
+        </>
       )}
     </Card>
   );
 }
 
 function countLive(keys: readonly KeyRow[]): number {
-  return keys.filter((key) => key.kind === 'passkey' && key.state === 'live').length;
+  return keys.filter((key) => key.kind === 'passkey' && key.state === 'live' && !key.isElsewhere).length;
 }
 
 /** Keys of somebody, living ones first. Without `actions` they can only be looked at. */
@@ -133,7 +142,7 @@ export function KeyList({
                   }
                   title={`Remove “${key.name}”?`}
                   description={
-                    isLastPasskey && key.kind === 'passkey'
+                    isLastPasskey && key.kind === 'passkey' && !key.isElsewhere
                       ? 'It is your only passkey: without one you confirm with your password, and cannot sign approvals here. What it signed stays approved.'
                       : 'What it signed stays approved. The device itself may go on offering it; delete it there, too.'
                   }
@@ -153,6 +162,7 @@ export function KeyList({
 
 function describeKind(key: KeyRow): string {
   if (key.kind !== 'passkey') return 'command line';
+  if (key.isElsewhere) return 'passkey of another address';
   return key.backedUp ? 'shared between your devices' : 'on one device only';
 }
 

@@ -9,7 +9,7 @@ import { acceptPasskey, notePasskeyRefusal } from './accept-passkey.ts';
 import { issueChallenge, spendChallenge } from './challenges.ts';
 import { longestPassword } from './passwords.ts';
 import { requireToken } from './rate-limit.ts';
-import { relyingPartyOf } from './relying-party.ts';
+import { livingPasskeysOf, relyingPartyOf } from './relying-party.ts';
 import { requireSession } from './require.ts';
 import { isElevated, stepUpSeconds } from './step-up.ts';
 import { assertionSchema, type PublicKeyCredentialRequestOptionsJSON, requestOptions } from './webauthn.ts';
@@ -38,7 +38,7 @@ export async function beginConfirmation(ctx: Ctx): Promise<ConfirmationWay> {
   const { prisma } = ctx.db;
   const [passkeys, password] = await Promise.all([
     prisma.personKey.findMany({
-      where: { personId: person.personId, kind: 'passkey', endedAt: null },
+      where: livingPasskeysOf(ctx.site, person.personId),
       select: { credentialId: true, transports: true },
     }),
     prisma.passwordCredential.findUnique({
@@ -104,14 +104,19 @@ async function confirmByPassword(
     });
   }
   return withTransaction(ctx, async (tx) => {
-    if (await hasPasskey(tx, person.personId)) throw new Forbidden('Confirm it with your passkey.');
+    if (await hasPasskey(tx, ctx, person.personId)) throw new Forbidden('Confirm it with your passkey.');
     return elevate(tx, ctx, person, 'password');
   });
 }
 
-export async function hasPasskey(tx: Pick<Tx, 'personKey'>, personId: string): Promise<boolean> {
+/** Whether somebody has a passkey of this console, under its present host name. */
+export async function hasPasskey(
+  tx: Pick<Tx, 'personKey'>,
+  ctx: Pick<Ctx, 'site'>,
+  personId: string,
+): Promise<boolean> {
   const key = await tx.personKey.findFirst({
-    where: { personId, kind: 'passkey', endedAt: null },
+    where: livingPasskeysOf(ctx.site, personId),
     select: { id: true },
   });
   return key !== null;

@@ -4,7 +4,7 @@ import type { Ctx } from '#lib/platform/ctx.ts';
 import { Authenticator } from '../../tests/authenticator.ts';
 import { TestClock, testCtx } from '../../tests/ctx.ts';
 import { createTestDatabase, editByHand, type TestDatabase } from '../../tests/database.ts';
-import { confirmWith, enrolPasskey, signInAs } from '../../tests/passkeys.ts';
+import { confirmWith, ctxOfToken, enrolPasskey, signInAs } from '../../tests/passkeys.ts';
 import { addPerson } from '../../tests/people.ts';
 import { beginConfirmation, confirm } from './confirm.ts';
 import { recoverAdmin, redeemInvitation } from './invitations.ts';
@@ -73,6 +73,42 @@ describe('enrolling a passkey', () => {
     await expect(confirm(later.ctx, { password: 'a long enough password' })).rejects.toMatchObject({
       code: 'forbidden',
     });
+  });
+
+  test('goes by the password again once the console has another host name, and the old one is shown as such', async () => {
+    const { ctx, clock, person } = await somebody();
+    const old = await enrolPasskey(ctx, 'Old address');
+    const site = { ...ctx.site, consoleOrigin: 'https://approve.example' };
+    const moved = (await signInAs({ ...ctx, site }, person)).ctx;
+    expect((await getOwnAccount(moved)).keys).toMatchObject([{ name: 'Old address', isElsewhere: true }]);
+    // A sign-in is a proof again, and so is the password later; the old passkey is none.
+    await beginPasskey(moved);
+    clock.advanceSeconds(301);
+    await expect(beginPasskey(moved)).rejects.toMatchObject({ code: 'step_up_required' });
+    expect(await beginConfirmation(moved)).toEqual({ way: 'password' });
+    const { token } = await confirm(moved, { password: 'a long enough password' });
+    const confirmed = await ctxOfToken(moved, token);
+    await enrolPasskey(confirmed, 'New address');
+    expect((await getOwnAccount(confirmed)).keys.map(({ name, isElsewhere }) => [name, isElsewhere])).toEqual(
+      expect.arrayContaining([
+        ['New address', false],
+        ['Old address', true],
+      ]),
+    );
+    // From here on only the new one counts there, as only the old one does where it was made.
+    const later = (await signInAs({ ...ctx, site }, person)).ctx;
+    expect(await beginConfirmation(later)).toMatchObject({
+      way: 'passkey',
+      options: { rpId: 'approve.example' },
+    });
+    await expect(confirm(later, { password: 'a long enough password' })).rejects.toMatchObject({
+      code: 'forbidden',
+    });
+    const back = (await signInAs(ctx, person)).ctx;
+    await expect(confirm(back, { password: 'a long enough password' })).rejects.toMatchObject({
+      code: 'forbidden',
+    });
+    await confirmWith(back, old);
   });
 
   test('is refused to an API token', async () => {

@@ -8,7 +8,7 @@ import { Conflict, Invalid, LimitExceeded, NotFound } from '#lib/platform/errors
 import { newId } from '#lib/platform/ids.ts';
 import { issueChallenge, spendChallenge } from './challenges.ts';
 import { type KeyKind, keyDigestOf } from './key-material.ts';
-import { relyingPartyOf } from './relying-party.ts';
+import { livingPasskeysOf, relyingPartyOf } from './relying-party.ts';
 import { requireStepUp } from './step-up.ts';
 import {
   creationOptions,
@@ -33,7 +33,7 @@ export async function beginPasskey(ctx: Ctx): Promise<PublicKeyCredentialCreatio
   const [account, existing] = await Promise.all([
     ctx.db.prisma.person.findUniqueOrThrow({ where: { id: person.personId }, select: { email: true } }),
     ctx.db.prisma.personKey.findMany({
-      where: { personId: person.personId, kind: 'passkey', endedAt: null },
+      where: livingPasskeysOf(ctx.site, person.personId),
       select: { credentialId: true, transports: true },
     }),
   ]);

@@ -8,6 +8,7 @@ import { NotFound } from '#lib/platform/errors.ts';
 import { queryText } from '#lib/platform/query-text.ts';
 import { waitsForSecondAdmin } from './invitations.ts';
 import { sessionIdleSeconds } from './read-actor.ts';
+import { relyingPartyOf } from './relying-party.ts';
 import { hasRole, requirePerson, requireRole, requireSession } from './require.ts';
 import { roleInput } from './roles.ts';
 
@@ -146,6 +147,8 @@ export type KeyRow = {
   name: string;
   /** Shared by the devices of an account rather than kept on one. Passkeys only. */
   backedUp: boolean;
+  /** A passkey of the host name the console had before: nothing can be proved or signed with it here. */
+  isElsewhere: boolean;
   state: 'live' | 'ended';
   createdAt: string;
   lastUsedAt: string | null;
@@ -366,6 +369,7 @@ async function listApiTokensOf(ctx: Ctx, personId: string): Promise<ApiTokenRow[
 }
 
 async function listKeysOf(ctx: Ctx, personId: string): Promise<KeyRow[]> {
+  const { rpId } = relyingPartyOf(ctx.site);
   const rows = await ctx.db.prisma.personKey.findMany({
     where: { personId },
     orderBy: [{ endedAt: { sort: 'desc', nulls: 'first' } }, { createdAt: 'desc' }],
@@ -376,6 +380,7 @@ async function listKeysOf(ctx: Ctx, personId: string): Promise<KeyRow[]> {
     kind: row.kind as KeyRow['kind'],
     name: row.name,
     backedUp: row.backedUp,
+    isElsewhere: row.kind === 'passkey' && row.rpId !== rpId,
     state: row.endedAt ? 'ended' : 'live',
     createdAt: row.createdAt.toISOString(),
     lastUsedAt: row.lastUsedAt?.toISOString() ?? null,

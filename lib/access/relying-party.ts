@@ -7,3 +7,11 @@ export function relyingPartyOf(site: Pick<Site, 'consoleOrigin'>): RelyingParty 
   const { hostname, origin } = new URL(site.consoleOrigin);
   return { rpId: hostname, origin };
 }
+
+/**
+ * The keys a person can prove it with at this console. A passkey of the host name it had before answers nobody here, so
+ * it counts as none; what it signed stays signed.
+ */
+export function livingPasskeysOf(site: Pick<Site, 'consoleOrigin'>, personId: string) {
+  return { personId, kind: 'passkey', endedAt: null, rpId: relyingPartyOf(site).rpId };
+}

@@ -8,6 +8,7 @@ import { notifyChange, type Tx, withTransaction } from '#lib/platform/db.ts';
 import { Conflict, NotFound, Unauthenticated } from '#lib/platform/errors.ts';
 import { newId } from '#lib/platform/ids.ts';
 import { providerSessionMaxSeconds, sessionMaxSeconds } from './read-actor.ts';
+import { livingPasskeysOf } from './relying-party.ts';
 import { hasRole, requirePerson, requireSession } from './require.ts';
 
 export type AuthMethod = 'password' | 'provider' | 'recovery' | 'demo';
@@ -83,9 +84,9 @@ export async function openSession(
     const id = newId('session');
     const isByProvider = handoff.authMethod === 'provider';
     const expiresAt = addSeconds(now, isByProvider ? providerSessionMaxSeconds : sessionMaxSeconds);
-    // A sign-in counts as a proof from when it was given, but for whoever has a passkey to prove it with.
+    // A sign-in counts as a proof from when it was given, but for whoever has a passkey to prove it with here.
     const passkeys = await tx.personKey.count({
-      where: { personId: person.id, kind: 'passkey', endedAt: null },
+      where: livingPasskeysOf(ctx.site, person.id),
     });
     const elevatedAt = passkeys === 0 ? handoff.provedAt : null;
     await tx.personSession.create({

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { acceptPasskey } from '#lib/access/accept-passkey.ts';
 import { issueChallenge, spendChallenge } from '#lib/access/challenges.ts';
 import { enrolledAt } from '#lib/access/key-material.ts';
-import { relyingPartyOf } from '#lib/access/relying-party.ts';
+import { livingPasskeysOf, relyingPartyOf } from '#lib/access/relying-party.ts';
 import { challengeFor, isSignedBy, type Signature } from '#lib/access/signatures.ts';
 import { requireStepUp } from '#lib/access/step-up.ts';
 import { type PublicKeyCredentialRequestOptionsJSON, requestOptions } from '#lib/access/webauthn.ts';
@@ -52,7 +52,7 @@ export async function beginApproval(
   if (!needed || !person.sessionId) return { ...about, passkey: null };
   const party = relyingPartyOf(ctx.site);
   const passkeys = await prisma.personKey.findMany({
-    where: { personId: person.personId, kind: 'passkey', endedAt: null, rpId: party.rpId },
+    where: livingPasskeysOf(ctx.site, person.personId),
     select: { credentialId: true, transports: true },
   });
   if (passkeys.length === 0) return { ...about, passkey: null };

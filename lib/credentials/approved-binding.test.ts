@@ -106,6 +106,18 @@ describe('what is approved is minted, and what would not be minted is not approv
     expect(await mintable(await agentOf(request.agentId))).toContain('write_note');
   });
 
+  test('after the console went to another host, where nobody has a passkey yet', async () => {
+    const agent = await approved();
+    const { site } = world.as(world.ava);
+    const elsewhere = { ...site, consoleOrigin: 'https://approve.example' };
+    const fresh = openDb(database.urls.gate, { prisma: 2, hot: 2, emergency: 1 });
+    const here = world.as({ kind: 'system', name: 'test' }, { db: fresh, site: elsewhere });
+    expect(await mintableHere(here, agent).finally(() => fresh.close())).toEqual([
+      'list_notes',
+      'write_note',
+    ]);
+  });
+
   test('one of two votes from before votes were signed', async () => {
     const request = await fileRequest(world, { tools: ['delete_note'], dataClass: 'restricted' });
     expect((await decide(world.as(world.ava), request.id)).state).toBe('submitted');
