@@ -25,7 +25,7 @@ const gauges = {
   ),
   messages_overdue: gauge(
     'countersign_messages_overdue',
-    'Mails and webhook messages that should have gone out ten minutes ago.',
+    'Mails and webhook messages that should have gone out ten minutes ago; not what waits for a mail server or a paused webhook.',
   ),
   messages_failed: gauge('countersign_messages_failed', 'Messages given up within the last day.'),
   guards_enrolled: gauge('countersign_guards_enrolled', 'Guards that are enrolled.'),
@@ -36,7 +36,7 @@ const gauges = {
   requests_waiting: gauge('countersign_requests_waiting', 'Requests that wait for a decision.'),
   last_backup: gauge(
     'countersign_last_backup_timestamp_seconds',
-    'When the last backup was begun with countersign backup; 0 for never.',
+    'When the last backup by countersign backup was whole and on the disk; 0 for never.',
   ),
 };
 type Name = keyof typeof gauges;
@@ -51,13 +51,14 @@ const statement = {
       SELECT at FROM audit_event e WHERE e.arrival > (SELECT settled FROM sequencer_fence WHERE id = 1)
          AND NOT EXISTS (SELECT 1 FROM audit_leaf l WHERE l.event_id = e.id) ORDER BY e.arrival LIMIT 1) e), 0)::float8 AS oldest_unordered,
     (SELECT count(*) FROM outbox_message WHERE delivered_at IS NULL AND failed_at IS NULL
-        AND next_attempt_at < $1::timestamptz - interval '10 minutes')::int AS messages_overdue,
+        AND next_attempt_at < $1::timestamptz - interval '10 minutes' AND (channel = 'webhook' OR $2)
+        AND destination NOT IN (SELECT id FROM webhook WHERE paused_at IS NOT NULL AND ended_at IS NULL))::int AS messages_overdue,
     (SELECT count(*) FROM outbox_message WHERE failed_at > $1::timestamptz - interval '1 day')::int AS messages_failed,
     (SELECT count(*) FROM guard WHERE state = 'enrolled')::int AS guards_enrolled,
     (SELECT count(*) FROM guard WHERE state = 'enrolled' AND last_seen_at > $1::timestamptz - interval '1 day'
         AND last_seen_at < $1::timestamptz - interval '2 minutes')::int AS guards_silent,
     (SELECT count(*) FROM registration_request WHERE state = 'submitted')::int AS requests_waiting,
-    coalesce((SELECT extract(epoch FROM max(at)) FROM audit_event WHERE kind = 'installation.backup'), 0)::float8 AS last_backup`,
+    coalesce((SELECT extract(epoch FROM max(at)) FROM audit_event WHERE kind = 'installation.backup_finish'), 0)::float8 AS last_backup`,
 };
 
 /** Everything this process measures, in the text form of Prometheus. A database that does not answer is a measurement too. */
@@ -65,7 +66,8 @@ export async function readMetrics(gate: Gate): Promise<string> {
   try {
     const { rows } = await gate.db.hot.query<Record<Name, number>>({
       ...statement,
-      values: [gate.clock.now()],
+      // What nothing delivers at the moment by somebody's choice, as `deliverDue` has it, is not overdue.
+      values: [gate.clock.now(), gate.config.smtpUrl !== null],
     });
     databaseUp.set(1);
     for (const [name, value] of Object.entries(rows[0] ?? {})) gauges[name as Name].set(value);

@@ -1,7 +1,10 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { systemClock } from '#lib/platform/clock.ts';
 import { configSchema } from '#lib/platform/settings.ts';
+import { recordBackupFinish, recordCopy } from '#lib/revocation/record-copy.ts';
+import { testCtx } from '#tests/ctx.ts';
 import { startTestGate, type TestGate } from '#tests/gate.ts';
 import manifest from '../package.json' with { type: 'json' };
 import { writeSbom } from './write-sbom.ts';
@@ -40,11 +43,51 @@ describe('metrics', () => {
     expect(own.filter((name) => !dashboard.includes(name))).toEqual([]);
   });
 
+  test('count as overdue only what would be delivered', async () => {
+    const { prisma } = gate.database.db;
+    const at = new Date(Date.now() - 3600_000);
+    const webhook = (id: string, pausedAt: Date | null) =>
+      prisma.webhook.create({
+        data: {
+          id,
+          url: 'https://hook.example',
+          secretSealed: '',
+          kinds: [],
+          createdAt: at,
+          pausedAt,
+          pauseCause: pausedAt && 'failing',
+        },
+      });
+    await webhook('whk_live', null);
+    await webhook('whk_paused', at);
+    const message = { kind: 'x', payload: {}, createdAt: at, nextAttemptAt: at };
+    await prisma.outboxMessage.createMany({
+      data: [
+        { id: 'msg_1', channel: 'mail', destination: 'a@example.com', ...message },
+        { id: 'msg_2', channel: 'webhook', destination: 'whk_paused', ...message },
+        { id: 'msg_3', channel: 'webhook', destination: 'whk_live', ...message },
+      ],
+    });
+    expect((await gate.ask('/metrics')).text).toMatch(/^countersign_messages_overdue 1$/m);
+  });
+
+  test('take a backup for made once it is finished', async () => {
+    const ctx = testCtx(gate.database.db, undefined, { clock: systemClock });
+    const read = async () =>
+      Number(
+        /^countersign_last_backup_timestamp_seconds (\S+)$/m.exec((await gate.ask('/metrics')).text)?.[1],
+      );
+    const beganBy = await recordCopy(ctx, { kind: 'installation.backup', to: 'x' });
+    expect(await read()).toBe(0);
+    await recordBackupFinish(ctx, { beganBy, to: 'x', digest: 'd', bytes: 1 });
+    expect(await read()).toBeGreaterThan(Date.now() / 1000 - 60);
+  });
+
   test('of a new installation have their values, and a database that is gone is one of them', async () => {
     const { text } = await gate.ask('/metrics');
     expect(text).toMatch(/^countersign_database_up 1$/m);
     expect(text).toMatch(/^countersign_issuance_stopped 0$/m);
-    expect(text).toMatch(/^countersign_last_backup_timestamp_seconds 0$/m);
+    expect(text).toMatch(/^countersign_last_backup_timestamp_seconds \d/m);
     await gate.database.db.hot.end();
     const after = (await gate.ask('/metrics')).text;
     expect(after).toMatch(/^countersign_database_up 0$/m);

@@ -174,7 +174,7 @@ async function readState(client: pg.Client): Promise<unknown> {
             (SELECT max(arrival)::text FROM audit_event) AS "newestArrival",
             (SELECT json_build_object('outcome', outcome, 'finishedAt', finished_at, 'firstBadPosition', first_bad_position)
                FROM audit_verification ORDER BY finished_at DESC LIMIT 1) AS "verification",
-            (SELECT max(at) FROM audit_event WHERE kind = 'installation.backup') AS "lastBackupAt",
+            (SELECT max(at) FROM audit_event WHERE kind = 'installation.backup_finish') AS "lastBackupAt",
             (SELECT max(at) FROM audit_event WHERE kind = 'installation.restore') AS "lastRestoreAt",
             (SELECT json_agg(json_build_object('purpose', purpose, 'state', state, 'createdAt', created_at))
                FROM signing_key WHERE state <> 'killed') AS "keys",

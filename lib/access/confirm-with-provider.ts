@@ -38,7 +38,7 @@ export async function confirmWithProvider(
     const known = await findIdentity(tx, identity);
     if (!known || known.endedAt || known.personId !== person.personId) throw refusal('somebody else');
     if (!provedAt || !isElevated(ctx, { elevatedAt: provedAt })) throw refusal('not fresh');
-    if (await hasPasskey(tx, person.personId)) throw new Forbidden('Confirm it with your passkey.');
+    if (await hasPasskey(tx, ctx, person.personId)) throw new Forbidden('Confirm it with your passkey.');
     return elevate(tx, ctx, person, 'provider', { provedAt });
   });
 }

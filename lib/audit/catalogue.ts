@@ -93,7 +93,12 @@ export const eventCatalogue = {
   'guard.report': { version: 1, subject: 'guard', says: 'A guard reported its condition' },
   'guard.revoke': { version: 1, subject: 'guard', says: 'A guard was revoked' },
   'history.export': { version: 1, subject: 'history', says: 'A copy of history was taken' },
-  'installation.backup': { version: 1, subject: 'installation', says: 'A backup was made on the host' },
+  'installation.backup': { version: 1, subject: 'installation', says: 'A backup was begun on the host' },
+  'installation.backup_finish': {
+    version: 1,
+    subject: 'installation',
+    says: 'A backup was finished on the host and is on the disk',
+  },
   'installation.disk_space': {
     version: 1,
     subject: 'host',

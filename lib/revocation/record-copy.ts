@@ -16,3 +16,22 @@ export async function recordCopy(
     recordEvent(tx, ctx, { kind: copy.kind, subjectId: 'installation', data: { to: copy.to } }),
   );
 }
+
+/**
+ * Says in history that a backup is whole, on the disk and has its name: until then one was only tried. Only the host.
+ */
+export async function recordBackupFinish(
+  ctx: Ctx,
+  backup: { beganBy: string; to: string; digest: string; bytes: number },
+): Promise<string> {
+  requireSystem(ctx);
+  const { beganBy, ...data } = backup;
+  return withTransaction(ctx, (tx) =>
+    recordEvent(tx, ctx, {
+      kind: 'installation.backup_finish',
+      subjectId: 'installation',
+      parentIds: [beganBy],
+      data,
+    }),
+  );
+}
