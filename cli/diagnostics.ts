@@ -12,7 +12,10 @@ export async function diagnostics(): Promise<void> {
   let database: ReachedDatabase | null = null;
   let databaseProblem: string | null = null;
   try {
-    database = await reachDatabase(config, createLogger({ level: 'silent' }));
+    database = await reachDatabase(config, createLogger({ level: 'silent' }), {
+      command: 'countersign diagnostics',
+      asItIs: true,
+    });
   } catch (error) {
     databaseProblem = error instanceof OperatorError ? error.message : String(error);
   }

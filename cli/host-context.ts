@@ -17,10 +17,12 @@ import { type ReachedDatabase, reachDatabase } from '../server/reach-database.ts
 export async function withHostContext<T>(
   command: string,
   work: (ctx: Ctx, database: ReachedDatabase) => Promise<T>,
+  /** With `asItIs` the database is not brought up to date for it. */
+  options: { asItIs?: boolean } = {},
 ): Promise<T> {
   const config = readConfig({});
   const log = createLogger({ level: 'warn' });
-  const database = await reachDatabase(config, log);
+  const database = await reachDatabase(config, log, { command, ...options });
   const db = openDb(database.databaseUrls.gate, { prisma: 2, hot: 1, emergency: 1 });
   try {
     const known = await db.prisma.installation.findUnique({
@@ -39,8 +41,7 @@ export async function withHostContext<T>(
     };
     return await work(ctx, database);
   } finally {
-    await db.close();
-    await database.release();
+    await db.close().finally(() => database.release());
   }
 }
 

@@ -44,6 +44,7 @@ export async function undoMove(): Promise<void> {
   const letGo = await holdSingleStart(
     await privateSocketFolder(path.join(config.dataFolder, 'run')),
     config.dataFolder,
+    'countersign move --undo',
   );
   await forgetMoved(config.dataFolder).finally(letGo);
   console.log(

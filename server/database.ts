@@ -45,8 +45,10 @@ export async function ensureRolesAndDatabase(
 /** Serialises starts that prepare one database at the same moment; another number than the migrations' own. */
 const preparationLock = 7_264_591_224;
 
-/** The mark of a database that a backup is being loaded into; gone when it is whole. */
+/** The mark of a database that a restore or a move is loading; gone when it is whole. */
 export const restoringSchema = 'countersign_restoring';
+/** What the mark says in its comment: whose loading it is. */
+export type LoadedBy = 'restore' | 'move';
 
 export type Preparation = {
   /** Names of the migrations this start applied. */
@@ -69,7 +71,7 @@ export async function prepareDatabase(
 ): Promise<Preparation> {
   return withClient(ownerUrl, async (client) => {
     await client.query('SELECT pg_advisory_lock($1)', [preparationLock]);
-    if (!options.restoring) await refuseUnfinishedRestore(client);
+    if (!options.restoring) await refuseUnfinishedLoading(client);
     const { applied, newer } = await migrate(ownerUrl);
     if (newer.length > 0) return { applied, newer, leastPrivilege: await hasLimitedRoles(client) };
     await migrateJobQueue(ownerUrl);
@@ -77,13 +79,21 @@ export async function prepareDatabase(
   });
 }
 
-async function refuseUnfinishedRestore(client: pg.Client): Promise<void> {
-  const { rows } = await client.query(
-    `SELECT to_regnamespace('${restoringSchema}') IS NOT NULL AS unfinished`,
+/** @throws OperatorError where what is in the database is not whole. Changes nothing. */
+export async function refuseUnfinished(ownerUrl: string): Promise<void> {
+  await withClient(ownerUrl, refuseUnfinishedLoading);
+}
+
+async function refuseUnfinishedLoading(client: pg.Client): Promise<void> {
+  const { rows } = await client.query<{ unfinished: boolean; by: string | null }>(
+    `SELECT to_regnamespace('${restoringSchema}') IS NOT NULL AS unfinished,
+            obj_description(to_regnamespace('${restoringSchema}'), 'pg_namespace') AS by`,
   );
-  if (!rows[0].unfinished) return;
+  if (!rows[0]?.unfinished) return;
+  const by: LoadedBy = rows[0].by === 'move' ? 'move' : 'restore';
   throw new OperatorError(
-    'A restore into this database was cut off, so what is in it is not whole. Run the restore again; it begins anew.',
+    `A ${by} into this database was cut off, or still runs, so what is in it is not whole. ` +
+      `Run the ${by} again; it begins anew.`,
   );
 }
 

@@ -2,6 +2,7 @@ import { open, readFile, rename, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { z } from 'zod';
 import { OperatorError } from '#lib/platform/operator-error.ts';
+import { syncFolder } from './backup/file.ts';
 
 /** The mark of a data folder whose embedded database was copied to another PostgreSQL: what is left there grows old. */
 const movedSchema = z.object({ to: z.string(), at: z.string() });
@@ -19,6 +20,7 @@ export async function markMoved(dataFolder: string, moved: Moved): Promise<void>
     await handle.close();
   }
   await rename(unfinished, fileOf(dataFolder));
+  await syncFolder(dataFolder);
 }
 
 /** Where the database went, or null. A mark that cannot be read is one all the same. */

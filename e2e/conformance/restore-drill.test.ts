@@ -51,7 +51,7 @@ const tokenOf = (host: Host, email: string, role: Role) =>
   onHost(host, async (ctx) => {
     const { id } = await ctx.db.prisma.person.findUniqueOrThrow({ where: { email } });
     const { token } = await createApiToken(
-      { ...ctx, actor: personActor(id, [role]) },
+      { ...ctx, actor: personActor(id, [role], { elevatedAt: ctx.clock.now() }) },
       { name: 'Drill', days: 1 },
     );
     return token;
@@ -170,8 +170,8 @@ test('a backup or a restore that is killed leaves nothing that looks whole', {
 }, async () => {
   // Enough that either takes a while.
   await onHost(before(), async (ctx) => {
-    await ctx.db.prisma.$executeRaw`INSERT INTO rate_bucket (key, tokens, updated_at)
-      SELECT repeat('x', 200) || n, 1, now() FROM generate_series(1, 300000) n`;
+    await ctx.db.prisma.$executeRaw`INSERT INTO assertion_use (key, expires_at)
+      SELECT repeat('x', 200) || n, now() + interval '1 day' FROM generate_series(1, 300000) n`;
   });
   const cut = path.join(folder, 'cut');
   const backup = startCommand(before(), ['backup', cut]);

@@ -80,7 +80,7 @@ export async function openCrashTown(settings: Record<string, string> = unlimited
   };
 
   const { world, tokens } = await (async () => {
-    const database = await reachDatabase(config, log);
+    const database = await reachDatabase(config, log, { command: 'a test' });
     const db = openDb(database.databaseUrls.gate, { prisma: 4, hot: 2, emergency: 1 });
     try {
       const built = await buildRequestsWorld(db);
@@ -158,7 +158,7 @@ export async function openCrashTown(settings: Record<string, string> = unlimited
   }
 
   async function withDatabase<T>(work: (client: pg.Client, url: string) => Promise<T>): Promise<T> {
-    const database = await reachDatabase(config, log);
+    const database = await reachDatabase(config, log, { command: 'a test' });
     const client = new pg.Client({ connectionString: database.databaseUrls.owner });
     // PostgreSQL may be killed while it is asked: the query says so; without a listener the event would end the test.
     client.on('error', () => undefined);

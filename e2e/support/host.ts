@@ -52,7 +52,7 @@ export async function onHost<T>(host: Host, work: (ctx: Ctx, ownerUrl: string) =
     { ...host.environment, PORT: String(host.port), COUNTERSIGN_DATA: host.dataFolder },
     { workingFolder: '/' },
   );
-  const database = await reachDatabase(config, createLogger({ level: 'fatal' }));
+  const database = await reachDatabase(config, createLogger({ level: 'fatal' }), { command: 'a test' });
   const db = openDb(database.databaseUrls.gate, { prisma: 2, hot: 1, emergency: 1 });
   try {
     return await work(

@@ -13,19 +13,22 @@ import { systemClock } from '#lib/platform/clock.ts';
 import { openVault, randomToken } from '#lib/platform/crypto.ts';
 import type { Ctx } from '#lib/platform/ctx.ts';
 import { openDb } from '#lib/platform/db.ts';
+import type { InstallationSecrets } from '#lib/platform/secrets.ts';
 import { recordCopy } from '#lib/revocation/record-copy.ts';
 import { createApprovedAgent } from '#tests/credentials-world.ts';
 import { testCtx } from '#tests/ctx.ts';
 import { createTestDatabase, type TestDatabase } from '#tests/database.ts';
-import { prepareDatabase } from '../database.ts';
+import { backupInto } from '../../cli/backup.ts';
+import { prepareDatabase, refuseUnfinished } from '../database.ts';
 import { backupKeysOf, readContainer } from './container.ts';
 import { columnsOf, textArrayOf } from './copy.ts';
 import { readBytes, writeWholeFile } from './file.ts';
-import { finishLoading, loadBackup } from './load.ts';
+import { finishLoading, holdLoading, loadBackup } from './load.ts';
 import { verifyBackup } from './verify.ts';
 import { type Written, writeBackup } from './write.ts';
 
-const vault = openVault(randomBytes(32));
+const keyEncryptionKey = randomBytes(32);
+const vault = openVault(keyEncryptionKey);
 const keys = backupKeysOf(vault);
 let database: TestDatabase;
 let superuser: pg.Client;
@@ -115,11 +118,61 @@ describe('a backup', () => {
     expect(await readdir(folder)).toEqual(['whole']);
   });
 
+  test('holds no answers kept for a day, no budgets and no steps of a sign-in; a move takes them along', async () => {
+    const soon = new Date(Date.now() + 60_000);
+    await database.db.prisma.idempotencyKey.create({
+      data: { key: 'k', requestHash: 'h', status: 200, response: {}, createdAt: new Date(), expiresAt: soon },
+    });
+    const ephemeral = ['idempotency_key', 'passkey_challenge', 'rate_bucket', 'sign_in_handoff'];
+    const kept = await writeWholeFile(fileOf('kept'), (sink) =>
+      writeBackup(database.urls.owner, {
+        sink,
+        keys,
+        version: '0.0.0-test',
+        clock: systemClock,
+        withoutEphemeral: true,
+      }),
+    );
+    const moved = await write('moved');
+    expect([...moved.tables.keys()].filter((name) => !kept.tables.has(name)).sort()).toEqual(ephemeral);
+    expect(kept.tables.has('assertion_use')).toBe(true);
+    await using target = await emptyDatabase();
+    const loaded = await loadBackup(target.url, readContainer(readBytes(fileOf('kept'))), 'restore');
+    expect([...loaded.tables]).toEqual([...kept.tables]);
+    await database.db.prisma.idempotencyKey.deleteMany();
+    for (const name of ['kept', 'moved']) await rm(fileOf(name));
+  });
+
   test('never takes the place of a file that is there', async () => {
     await writeFile(fileOf('mine'), 'mine');
     await expect(write('mine')).rejects.toThrow('exists already');
     expect(await readFile(fileOf('mine'), 'utf8')).toBe('mine');
     await rm(fileOf('mine'));
+  });
+
+  test('counts as made once the file has its name, and not when it failed', async () => {
+    const finished = () =>
+      database.db.prisma.auditEvent.findMany({ where: { kind: 'installation.backup_finish' } });
+    const to = fileOf('counted');
+    const reached = (owner: string) => ({
+      databaseUrls: { ...database.urls, owner },
+      secrets: { keyEncryptionKey } as InstallationSecrets,
+      release: async () => undefined,
+    });
+    await expect(backupInto(to)(ctx, reached('postgresql://127.0.0.1:1/none'))).rejects.toThrow();
+    expect(await readdir(folder)).toEqual(['whole']);
+    expect(await finished()).toEqual([]);
+    await backupInto(to)(ctx, reached(database.urls.owner));
+    const [finish, ...others] = await finished();
+    expect(others).toEqual([]);
+    const { end, bytes } = await verifyBackup(to, keys);
+    expect(finish).toMatchObject({ data: { to: 'counted', digest: end.digest, bytes } });
+    expect(finish?.parentIds).toHaveLength(1);
+    await rm(to);
+    await order(database);
+    whole = fileOf('whole');
+    await rm(whole);
+    written = await write('whole');
   });
 
   test('that fails leaves nothing behind', async () => {
@@ -225,7 +278,7 @@ describe('loading', () => {
     timeout: 60_000,
   }, async () => {
     await using target = await emptyDatabase();
-    await loadBackup(target.url, readContainer(readBytes(whole)));
+    await loadBackup(target.url, readContainer(readBytes(whole)), 'restore');
     await expect(prepareDatabase(target.url)).rejects.toThrow('A restore into this database was cut off');
     expect(await prepareDatabase(target.url, { restoring: true })).toMatchObject({ leastPrivilege: true });
     await finishLoading(target.url);
@@ -259,7 +312,7 @@ describe('loading', () => {
   });
 
   test('refuses a database with anything in it, and leaves it as it is', async () => {
-    await expect(loadBackup(database.urls.owner, readContainer(readBytes(whole)))).rejects.toThrow(
+    await expect(loadBackup(database.urls.owner, readContainer(readBytes(whole)), 'restore')).rejects.toThrow(
       `holds the installation ${ctx.site.issuer} already`,
     );
     expect(await database.db.prisma.agent.count()).toBe(1);
@@ -271,9 +324,9 @@ describe('loading', () => {
       VALUES ('x', 'x', '9999_of_tomorrow', now(), now())`);
     await write('newer', newer.url);
     await using target = await emptyDatabase();
-    await expect(loadBackup(target.url, readContainer(readBytes(fileOf('newer'))))).rejects.toThrow(
-      'made by a newer Countersign (0.0.0-test, migration 9999_of_tomorrow)',
-    );
+    await expect(
+      loadBackup(target.url, readContainer(readBytes(fileOf('newer'))), 'restore'),
+    ).rejects.toThrow('made by a newer Countersign (0.0.0-test, migration 9999_of_tomorrow)');
     await prepareDatabase(target.url);
     await rm(fileOf('newer'));
   });
@@ -289,12 +342,26 @@ describe('loading', () => {
         if (given >= 20_000) throw new Error('the disk is gone');
       }
     };
-    await expect(loadBackup(target.url, readContainer(half()))).rejects.toThrow('the disk is gone');
+    await expect(loadBackup(target.url, readContainer(half()), 'restore')).rejects.toThrow(
+      'the disk is gone',
+    );
     await expect(prepareDatabase(target.url)).rejects.toThrow('Run the restore again');
-    const loaded = await loadBackup(target.url, readContainer(readBytes(whole)));
+    const loaded = await loadBackup(target.url, readContainer(readBytes(whole)), 'restore');
     expect([...loaded.tables]).toEqual([...written.tables]);
     await finishLoading(target.url);
     await prepareDatabase(target.url);
+  });
+
+  test('keeps another one off, and says whose it was where it was cut off', async () => {
+    await using target = await emptyDatabase();
+    {
+      await using _first = await holdLoading(target.url);
+      await expect(holdLoading(target.url)).rejects.toThrow('Another restore or move is loading');
+    }
+    await using _next = await holdLoading(target.url);
+    await loadBackup(target.url, readContainer(readBytes(whole)), 'move');
+    await expect(prepareDatabase(target.url)).rejects.toThrow('Run the move again');
+    await expect(refuseUnfinished(target.url)).rejects.toThrow('A move into this database was cut off');
   });
 
   test('of an older version brings the database up to date afterwards', async () => {
@@ -307,7 +374,7 @@ describe('loading', () => {
     await client.query(`INSERT INTO installation (id, issuer, created_at) VALUES (1, 'http://old', now())`);
     await client.end();
     await write('older', older.url);
-    await loadBackup(target.url, readContainer(readBytes(fileOf('older'))));
+    await loadBackup(target.url, readContainer(readBytes(fileOf('older'))), 'restore');
     const { applied } = await prepareDatabase(target.url, { restoring: true });
     expect(applied).toContain('0007_registration_tokens');
     await rm(fileOf('older'));

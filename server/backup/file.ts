@@ -47,7 +47,7 @@ function exists(target: string): OperatorError {
 }
 
 /** Makes names given in a folder survive a loss of power. Windows keeps them by itself. */
-async function syncFolder(folder: string): Promise<void> {
+export async function syncFolder(folder: string): Promise<void> {
   if (process.platform === 'win32') return;
   const handle = await open(folder, 'r');
   await handle.sync().finally(() => handle.close());

@@ -1,7 +1,7 @@
 import pg from 'pg';
 import { OperatorError } from '#lib/platform/operator-error.ts';
 import { knownMigrations, migrate } from '#prisma/migrate.ts';
-import { restoringSchema } from '../database.ts';
+import { type LoadedBy, restoringSchema } from '../database.ts';
 import { DamagedBackup, type End, type Header, type Part, type TableEnd } from './container.ts';
 import { copyIn } from './copy.ts';
 import { listTables } from './tables.ts';
@@ -15,12 +15,16 @@ export type Loaded = { header: Header; end: End; tables: ReadonlyMap<string, Tab
  *
  * @throws OperatorError where the database is not empty, or the backup is of a newer product.
  */
-export async function loadBackup(ownerUrl: string, parts: AsyncIterator<Part>): Promise<Loaded> {
+export async function loadBackup(
+  ownerUrl: string,
+  parts: AsyncIterator<Part>,
+  by: LoadedBy,
+): Promise<Loaded> {
   const first = await parts.next();
   if (first.done || first.value.kind !== 'header') throw new DamagedBackup('The backup has no header.');
   const { header } = first.value;
   await refuseNewer(header);
-  await prepareEmpty(ownerUrl);
+  await prepareEmpty(ownerUrl, by);
   await migrate(ownerUrl, { through: header.migrations.at(-1)?.name });
   return withOwner(ownerUrl, async (client) => {
     await client.query('BEGIN');
@@ -58,6 +62,31 @@ export async function loadBackup(ownerUrl: string, parts: AsyncIterator<Part>): 
       tables.set(target.name, end);
     }
   });
+}
+
+/** Any number no other lock of ours has. */
+const loadingLock = 7_264_591_225;
+
+/**
+ * Keeps every other restore and move off a database from before it is looked at until what is loaded is finished; two
+ * would each take the other's half for one that was cut off. Ends with its process, however that ends.
+ *
+ * @throws OperatorError where another one is at it.
+ */
+export async function holdLoading(ownerUrl: string): Promise<AsyncDisposable> {
+  const client = new pg.Client({ connectionString: ownerUrl, application_name: 'countersign restore' });
+  client.on('error', () => undefined);
+  await client.connect();
+  const [row] = (
+    await client.query<{ held: boolean }>('SELECT pg_try_advisory_lock($1) AS held', [loadingLock])
+  ).rows;
+  if (!row?.held) {
+    await client.end();
+    throw new OperatorError(
+      'Another restore or move is loading this database at this moment. Wait until it is done.',
+    );
+  }
+  return { [Symbol.asyncDispose]: () => client.end() };
 }
 
 /** Takes the mark away: from here on the database may be started on. */
@@ -103,12 +132,13 @@ export async function requireEmpty(client: pg.Client): Promise<{ unfinished: boo
   );
 }
 
-async function prepareEmpty(ownerUrl: string): Promise<void> {
+async function prepareEmpty(ownerUrl: string, by: LoadedBy): Promise<void> {
   await withOwner(ownerUrl, async (client) => {
     await client.query(`SET lock_timeout = '10s'`);
     const { unfinished } = await requireEmpty(client);
     await client.query('BEGIN');
     await client.query(`CREATE SCHEMA IF NOT EXISTS ${restoringSchema}`);
+    await client.query(`COMMENT ON SCHEMA ${restoringSchema} IS '${by}'`);
     if (unfinished) {
       const tables = await client.query<{ name: string }>(
         `SELECT quote_ident(schemaname) || '.' || quote_ident(tablename) AS name FROM pg_tables WHERE schemaname = 'public'`,

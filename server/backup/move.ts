@@ -20,7 +20,7 @@ import { databaseRoles, prepareDatabase } from '../database.ts';
 import { markMoved, refuseMoved } from '../moved.ts';
 import { placeCluster } from '../postgres/place.ts';
 import { backupKeysOf, readContainer } from './container.ts';
-import { finishLoading, type Loaded, loadBackup, requireEmpty } from './load.ts';
+import { finishLoading, holdLoading, type Loaded, loadBackup, requireEmpty } from './load.ts';
 import { openForRestore } from './open-empty.ts';
 import { type Written, writeBackup } from './write.ts';
 
@@ -52,9 +52,10 @@ export async function moveDatabase(
   const { config, log, clock, version } = options;
   await requireEmbedded(config);
   const target = nameOf(targetUrl);
-  const source = await openForRestore(config, log);
+  const source = await openForRestore(config, log, 'countersign move');
   try {
     const settingsFile = path.join(config.dataFolder, 'secrets', 'external-database.env');
+    await using _alone = await holdLoading(targetUrl);
     const roles = await prepareTarget(targetUrl, settingsFile);
     await prepareDatabase(source.databaseUrls.owner);
     const vault = openVault(source.secrets.keyEncryptionKey);
@@ -126,10 +127,12 @@ async function copy(
       throw error;
     },
   );
-  const loading: Promise<Loaded> = loadBackup(targetUrl, readContainer(stream)).catch((error: Error) => {
-    stream.destroy();
-    throw error;
-  });
+  const loading: Promise<Loaded> = loadBackup(targetUrl, readContainer(stream), 'move').catch(
+    (error: Error) => {
+      stream.destroy();
+      throw error;
+    },
+  );
   const [written, loaded] = await Promise.allSettled([writing, loading]);
   // The side that takes knows better what is wrong than the one that was cut off by it.
   if (loaded.status === 'rejected') throw loaded.reason;

@@ -13,20 +13,17 @@ import { holdSingleStart } from '../single-start.ts';
  * The database a restore goes into: the one DATABASE_URL names, or an embedded one that is made where there is none.
  * Nothing else can start on the data folder until it is released.
  */
-export async function openForRestore(config: Config, log: Logger): Promise<ReachedDatabase> {
+export async function openForRestore(config: Config, log: Logger, command: string): Promise<ReachedDatabase> {
   await mkdir(config.dataFolder, { recursive: true, mode: 0o755 });
   const runFolder = await privateSocketFolder(path.join(config.dataFolder, 'run'));
-  const letGo = await holdSingleStart(runFolder, config.dataFolder);
+  const letGo = await holdSingleStart(runFolder, config.dataFolder, command);
   try {
     if (!config.databaseUrl) await forgetLostCluster(config.dataFolder);
     const { databaseUrls, secrets, postgres } = await openDatabase(config, log);
     return {
       databaseUrls,
       secrets,
-      async release() {
-        await postgres?.stop();
-        await letGo();
-      },
+      release: async () => (postgres?.stop() ?? Promise.resolve()).finally(letGo),
     };
   } catch (error) {
     await letGo();
@@ -71,19 +68,30 @@ export function keyFileOf(dataFolder: string): string {
 
 /**
  * Makes a data folder for a restore and puts the host's key into it, because a database without its key opens nothing.
+ * A key given by environment alone is not written anywhere: whoever keeps it off the disk goes on doing so.
  *
- * @throws OperatorError where there is something in the folder already, unless an earlier restore put it there.
+ * @throws OperatorError where there is something in the folder already, unless an earlier restore of this key was cut off.
  */
-export async function prepareNewFolder(folder: string, key: Buffer | null): Promise<void> {
+export async function prepareNewFolder(
+  folder: string,
+  { key, keyCheck, write }: { key: Buffer; keyCheck: string; write: boolean },
+): Promise<void> {
   const present = await readdir(folder).catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') return null;
     throw new OperatorError(`${folder} cannot be read: ${error.message}`);
   });
-  const kept = await findKey({ dataFolder: folder, keyEncryptionKey: null });
-  if (present && present.length > 0 && !(kept && key && kept.equals(key)))
+  const begun = await readFile(begunFileOf(folder), 'utf8').catch(() => null);
+  if (present && present.length > 0 && begun !== keyCheck)
     throw new OperatorError(`${folder} is not empty. Name a folder that does not exist yet.`);
   await mkdir(path.join(folder, 'secrets'), { recursive: true, mode: 0o700 });
   await chmod(folder, 0o711);
-  if (key && !kept)
-    await writeFile(keyFileOf(folder), key.toString('base64url'), { mode: 0o600, flag: 'wx', flush: true });
+  await writeFile(begunFileOf(folder), keyCheck, { mode: 0o600, flush: true });
+  if (write) await writeFile(keyFileOf(folder), key.toString('base64url'), { mode: 0o600, flush: true });
+}
+
+/** The mark of a new folder whose restore is not finished, with what tells its key from others. */
+const begunFileOf = (folder: string) => path.join(folder, 'restore-begun');
+
+export async function forgetBegun(folder: string): Promise<void> {
+  await rm(begunFileOf(folder), { force: true });
 }

@@ -11,8 +11,8 @@ import { type EndedByRestore, settleRestored } from '#lib/revocation/settle-rest
 import { prepareDatabase } from '../database.ts';
 import { backupKeysOf, readContainer } from './container.ts';
 import { readBytes } from './file.ts';
-import { finishLoading, loadBackup } from './load.ts';
-import { openForRestore, requireKey } from './open-empty.ts';
+import { finishLoading, holdLoading, loadBackup } from './load.ts';
+import { forgetBegun, openForRestore, prepareNewFolder, requireKey } from './open-empty.ts';
 import { type VerifiedBackup, verifyBackup } from './verify.ts';
 
 export type Restored = { verified: VerifiedBackup; ended: EndedByRestore };
@@ -26,17 +26,34 @@ export type Restored = { verified: VerifiedBackup; ended: EndedByRestore };
  */
 export async function restoreBackup(
   file: string,
-  options: { config: Config; log: Logger; clock: Clock; actorName: string },
+  options: {
+    config: Config;
+    log: Logger;
+    clock: Clock;
+    actorName: string;
+    /** Where the key is looked for, if not in the folder that is restored into. */
+    keyOf?: Config;
+    /** Whether the data folder is to be made, with the key in it where that lay in a file. */
+    newFolder?: boolean;
+  },
 ): Promise<Restored> {
   const { config, log, clock } = options;
-  const key = await requireKey(config);
+  const keyOf = options.keyOf ?? config;
+  const key = await requireKey(keyOf);
   const keys = backupKeysOf(openVault(key));
   const verified = await verifyBackup(file, keys);
   refuseOther(verified, config, keys.check);
-  const database = await openForRestore(config, log);
+  if (options.newFolder)
+    await prepareNewFolder(config.dataFolder, {
+      key,
+      keyCheck: keys.check,
+      write: keyOf.keyEncryptionKey === null,
+    });
+  const database = await openForRestore(config, log, 'countersign restore');
   try {
     const { owner, gate } = database.databaseUrls;
-    const loaded = await loadBackup(owner, readContainer(readBytes(file)));
+    await using _alone = await holdLoading(owner);
+    const loaded = await loadBackup(owner, readContainer(readBytes(file)), 'restore');
     if (loaded.end.seal !== verified.end.seal)
       throw new OperatorError(`${file} was exchanged while it was read. Run the restore again.`);
     await prepareDatabase(owner, { restoring: true });
@@ -61,6 +78,7 @@ export async function restoreBackup(
         },
       );
       await finishLoading(owner);
+      await forgetBegun(config.dataFolder);
       return { verified, ended };
     } finally {
       await db.close();

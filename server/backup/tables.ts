@@ -4,13 +4,23 @@ import pg from 'pg';
 export type BackupTable = { name: string; columns: string[]; select: string };
 
 /** Prisma's own; a restore makes it anew by running the migrations the header names. */
-const leftOut = ['_prisma_migrations'];
+const neverCopied = ['_prisma_migrations'];
+
+/**
+ * What lives for a day at most and is worth nothing after a restore, which ends every session and token: answers kept
+ * for a repeated call (sealed, and still nobody's to keep for years), budgets, and one-use steps of signing in.
+ * `assertion_use` stays in: it holds digests alone, and a restored database without it would take an assertion again.
+ */
+const ephemeral = ['idempotency_key', 'passkey_challenge', 'rate_bucket', 'sign_in_handoff'];
 
 /**
  * The tables of a database, each after those it refers to. The rows of history come in the order of the log, so that
  * its tree can be computed again while they pass; all others in the order of their keys.
  */
-export async function listTables(client: pg.Client): Promise<BackupTable[]> {
+export async function listTables(
+  client: pg.Client,
+  options: { withoutEphemeral?: boolean } = {},
+): Promise<BackupTable[]> {
   const { rows } = await client.query<{ name: string; columns: string[]; keys: string[]; refers: string[] }>(
     `SELECT c.relname AS name,
         (SELECT array_agg(a.attname::text ORDER BY a.attnum) FROM pg_attribute a
@@ -24,7 +34,7 @@ export async function listTables(client: pg.Client): Promise<BackupTable[]> {
           WHERE f.conrelid = c.oid AND f.contype = 'f' AND f.confrelid <> c.oid), '{}') AS refers
        FROM pg_class c WHERE c.relnamespace = 'public'::regnamespace AND c.relkind = 'r' AND c.relname <> ALL ($1)
       ORDER BY c.relname`,
-    [leftOut],
+    [options.withoutEphemeral ? [...neverCopied, ...ephemeral] : neverCopied],
   );
   const known = new Map(rows.map((row) => [row.name, row]));
   const ordered: BackupTable[] = [];

@@ -24,7 +24,14 @@ export type Written = { header: Header; end: End; tables: ReadonlyMap<string, Ta
  */
 export async function writeBackup(
   databaseUrl: string,
-  options: { sink: Sink; keys: BackupKeys; version: string; clock: Clock },
+  options: {
+    sink: Sink;
+    keys: BackupKeys;
+    version: string;
+    clock: Clock;
+    /** Leaves out what a restore has no use for. A move takes it along: for it no time is lost. */
+    withoutEphemeral?: boolean;
+  },
 ): Promise<Written> {
   const client = new pg.Client({ connectionString: databaseUrl, application_name: 'countersign backup' });
   // A connection that is lost fails the query under way, or the next one.
@@ -40,7 +47,7 @@ export async function writeBackup(
     const writer = new ContainerWriter(options.sink);
     await writer.begin(header);
     const tables = new Map<string, TableEnd>();
-    for (const { name, columns, select } of await listTables(client)) {
+    for (const { name, columns, select } of await listTables(client, options)) {
       await writer.beginTable({ name, columns });
       for await (const piece of copyOut(client, `COPY (${select}) TO STDOUT`)) await writer.rows(piece);
       tables.set(name, await writer.endTable());
@@ -57,6 +64,9 @@ async function readHeader(
   client: pg.Client,
   { keys, version, clock }: { keys: BackupKeys; version: string; clock: Clock },
 ): Promise<Header> {
+  const noInstallation = 'There is no installation in this database yet: start Countersign once first.';
+  const present = await client.query(`SELECT to_regclass('public.installation') IS NOT NULL AS present`);
+  if (!present.rows[0].present) throw new OperatorError(noInstallation);
   const installation = await client.query<{
     issuer: string;
     demo: boolean;
@@ -64,8 +74,7 @@ async function readHeader(
     feed_generation: number;
   }>('SELECT issuer, demo, issuer_epoch, feed_generation FROM installation WHERE id = 1');
   const [row] = installation.rows;
-  if (!row)
-    throw new OperatorError('There is no installation in this database yet: start Countersign once first.');
+  if (!row) throw new OperatorError(noInstallation);
   const migrations = await client.query<{ name: string; checksum: string; finished: boolean }>(
     `SELECT migration_name AS name, checksum, finished_at IS NOT NULL AS finished FROM _prisma_migrations
       WHERE rolled_back_at IS NULL ORDER BY migration_name`,
