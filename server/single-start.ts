@@ -38,7 +38,7 @@ export async function holdSingleStart(
       : path.join(runFolder, 'start');
   const server = net.createServer((connection) => {
     connection.on('error', () => undefined);
-    connection.end(command ?? '');
+    connection.end(command ?? '', () => connection.destroy());
   });
   server.unref();
   for (let attempt = 0; ; attempt++) {
