@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import { createApiToken } from '#lib/access/api-tokens.ts';
+import { deactivatePerson } from '#lib/access/people.ts';
 import { createHandoff, openSession } from '#lib/access/sessions.ts';
 import { flushAnonymousRefusals } from '#lib/audit/refusals.ts';
 import { anonymous, type PersonActor, systemActor } from '#lib/platform/actor.ts';
@@ -235,12 +236,12 @@ describe('a bearer token', () => {
     const { token } = await createApiToken(ctxFor(lea), { name: 'x', days: 1 });
     const headers = { authorization: `Bearer ${token}` };
     expect((await call('/me', { headers })).status).toBe(200);
-    const answer = await call(`/people/${lea.personId}/deactivate`, {
-      as: 'adam',
-      method: 'POST',
-      body: { reason: 'left' },
-    });
-    expect(answer.json()).toMatchObject({ state: 'deactivated' });
+    const path = `/people/${lea.personId}/deactivate`;
+    const answer = await call(path, { as: 'adam', method: 'POST', body: { reason: 'left' } });
+    // A token can give no proof of who holds it.
+    expect(answer.status).toBe(403);
+    const admin = { ...(people.adam as PersonActor), elevatedAt: new Date() };
+    await deactivatePerson(ctxFor(admin), { personId: lea.personId, reason: 'left' });
     expect((await call('/me', { headers })).status).toBe(401);
   });
 });
@@ -314,40 +315,45 @@ describe('what is sent', () => {
 });
 
 describe('an idempotency key', () => {
-  async function leaver(name: string) {
-    const person = await addPerson(gate.database.db, name, ['owner']);
-    return `/people/${person.personId}/deactivate`;
-  }
+  const path = '/servers';
+  const server = (name: string, change = {}) => ({
+    name,
+    resource: `https://${name}.example/mcp`,
+    ...change,
+  });
   test('makes a repeated call one call, answered alike', async () => {
-    const path = await leaver('ida');
+    const body = server('ida');
     const send = () =>
       call(path, {
         as: 'adam',
         method: 'POST',
-        body: { reason: 'left' },
+        body,
         headers: { 'idempotency-key': 'k-1' },
       });
     const first = await send();
-    expect([first.status, (await send()).text]).toEqual([200, first.text]);
-    expect((await call(path, { as: 'adam', method: 'POST', body: { reason: 'left' } })).status).toBe(409);
+    expect([first.status, (await send()).text]).toEqual([201, first.text]);
+    expect((await call(path, { as: 'adam', method: 'POST', body })).status).toBe(409);
   });
   test('sent ten times at once has one effect and no failure', async () => {
-    const path = await leaver('ivo');
+    const body = server('ivo');
     const answers = await Promise.all(
       Array.from({ length: 10 }, () =>
         call(path, {
           as: 'adam',
           method: 'POST',
-          body: { reason: 'left' },
+          body,
           headers: { 'idempotency-key': 'k-2' },
         }),
       ),
     );
-    for (const answer of answers) expect([200, 409]).toContain(answer.status);
-    expect(answers.filter((answer) => answer.status === 200).length).toBeGreaterThanOrEqual(1);
-    const subjectId = path.split('/')[2];
+    for (const answer of answers) expect([201, 409]).toContain(answer.status);
+    expect(answers.filter((answer) => answer.status === 201).length).toBeGreaterThanOrEqual(1);
+    const added = await gate.database.db.prisma.mcpServer.findUniqueOrThrow({
+      where: { resource: body.resource },
+      select: { id: true },
+    });
     expect(
-      await gate.database.db.prisma.auditEvent.count({ where: { kind: 'person.deactivate', subjectId } }),
+      await gate.database.db.prisma.auditEvent.count({ where: { kind: 'server.add', subjectId: added.id } }),
     ).toBe(1);
   });
   test('keeps no secret in clear, and gives it again to whoever asked for it, from its own row alone', async () => {
@@ -382,27 +388,23 @@ describe('an idempotency key', () => {
     expect((await send('one')).status).toBe(409);
   });
   test('used for another body is refused', async () => {
-    const path = await leaver('ira');
+    const body = server('ira');
     const headers = { 'idempotency-key': 'k-3' };
-    await call(path, { as: 'adam', method: 'POST', body: { reason: 'left' }, headers });
+    await call(path, { as: 'adam', method: 'POST', body, headers });
     expect(
-      (await call(path, { as: 'adam', method: 'POST', body: { reason: 'other' }, headers })).status,
+      (await call(path, { as: 'adam', method: 'POST', body: { ...body, name: 'other' }, headers })).status,
     ).toBe(422);
   });
   test('of a call that failed may be used again', async () => {
     const headers = { 'idempotency-key': 'k-4' };
-    const path = await leaver('ian');
-    expect((await call(path, { as: 'ava', method: 'POST', body: { reason: 'left' }, headers })).status).toBe(
-      403,
-    );
-    expect((await call(path, { as: 'adam', method: 'POST', body: { reason: 'left' }, headers })).status).toBe(
-      200,
-    );
+    const body = server('ian');
+    expect((await call(path, { as: 'ava', method: 'POST', body, headers })).status).toBe(403);
+    expect((await call(path, { as: 'adam', method: 'POST', body, headers })).status).toBe(201);
   });
   test('whose answer was lost after the effect says that it took effect', async () => {
-    const path = await leaver('ike');
+    const body = server('ike');
     const headers = { 'idempotency-key': 'k-5' };
-    await call(path, { as: 'adam', method: 'POST', body: { reason: 'left' }, headers });
+    await call(path, { as: 'adam', method: 'POST', body, headers });
     // What the row looks like when the process died between the commit and storing the answer.
     const row = await gate.database.db.prisma.idempotencyKey.findFirstOrThrow({
       orderBy: { createdAt: 'desc' },
@@ -411,13 +413,13 @@ describe('an idempotency key', () => {
       where: { key: row.key },
       data: { status: 1, response: {} },
     });
-    const again = await call(path, { as: 'adam', method: 'POST', body: { reason: 'left' }, headers });
+    const again = await call(path, { as: 'adam', method: 'POST', body, headers });
     expect([again.status, again.json()]).toMatchObject([409, { tookEffect: true }]);
   });
   test('abandoned before any effect runs again', async () => {
-    const path = await leaver('isa');
+    const body = server('isa');
     const headers = { 'idempotency-key': 'k-6' };
-    await call(path, { as: 'adam', method: 'POST', body: { reason: 'left' }, headers });
+    await call(path, { as: 'adam', method: 'POST', body, headers });
     const row = await gate.database.db.prisma.idempotencyKey.findFirstOrThrow({
       orderBy: { createdAt: 'desc' },
     });
@@ -426,10 +428,8 @@ describe('an idempotency key', () => {
       where: { key: row.key },
       data: { status: 0, createdAt: earlier },
     });
-    // It runs, and finds the person already deactivated.
-    expect((await call(path, { as: 'adam', method: 'POST', body: { reason: 'left' }, headers })).status).toBe(
-      409,
-    );
+    // It runs, and finds the server already there.
+    expect((await call(path, { as: 'adam', method: 'POST', body, headers })).status).toBe(409);
   });
 });
 

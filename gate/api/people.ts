@@ -113,7 +113,8 @@ export const peopleRoutes = [
     method: 'post',
     path: '/people/{id}/deactivate',
     operationId: 'deactivatePerson',
-    summary: 'Deactivate a leaver: sessions, tokens, links and roles end at once',
+    summary:
+      'Always 403: deactivating a leaver takes a fresh proof in the console, which an API token cannot give',
     tag: 'people',
     params: byId,
     body: deactivatePersonInput.omit({ personId: true }),

@@ -152,7 +152,7 @@ export const revocationRoutes = [
     method: 'post',
     path: '/issuance/resume',
     operationId: 'resumeIssuance',
-    summary: 'Issue again after a restored backup; says what was ended again',
+    summary: 'Always 403: resuming takes a fresh proof in the console, which an API token cannot give',
     tag: 'Revocations',
     body: resumeIssuanceInput,
     response: z.object({ resumedAt: z.string() }),

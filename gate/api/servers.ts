@@ -99,7 +99,8 @@ export const serverRoutes = [
     method: 'patch',
     path: '/servers/{id}',
     operationId: 'editServer',
-    summary: 'Change a server: name, description, own address, credential, schedule',
+    summary:
+      'Change a server: name, description, own address, credential, schedule; 403 for moving one with a stored credential',
     tag: 'Servers',
     params: byId,
     body: editServerInput.omit({ serverId: true }),

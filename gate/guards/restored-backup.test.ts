@@ -186,7 +186,7 @@ test('a restored backup gives nothing back, and an admin puts it to work again',
 
   // An admin resumes. Nothing has ended `ended` again, and still the guard refuses what it once refused.
   const reason = 'Compared with the checkpoint of Monday.';
-  await resumeIssuance({ ...ctx(), actor: admin }, { reason });
+  await resumeIssuance({ ...ctx(), actor: { ...admin, elevatedAt: ctx().clock.now() } }, { reason });
   await expect.poll(() => guard.feed.lease.live(), { timeout: 20_000 }).toBe(true);
   const good = await token(kept);
   expect(good.status).toBe(200);
@@ -202,7 +202,7 @@ test('a restored backup gives nothing back, and an admin puts it to work again',
   restored = await copyOf(backup);
   await openGate(urlOf(restored));
   await expect.poll(stopped, { timeout: 20_000 }).not.toBeNull();
-  await resumeIssuance({ ...ctx(), actor: admin }, { reason });
+  await resumeIssuance({ ...ctx(), actor: { ...admin, elevatedAt: ctx().clock.now() } }, { reason });
   await expect.poll(() => guard.feed.lease.live(), { timeout: 20_000 }).toBe(true);
   const { feedGeneration } = await open().db.prisma.installation.findUniqueOrThrow({ where: { id: 1 } });
   expect(feedGeneration).toBe(3);

@@ -86,6 +86,7 @@ export const unlinkPersonInput = z.strictObject({ personId: z.string() });
 /** Takes it off somebody else's account, for an admin: who has no password is given a reset link next. */
 export async function unlinkPerson(ctx: Ctx, input: z.output<typeof unlinkPersonInput>): Promise<void> {
   const admin = requireRole(ctx, 'admin');
+  requireStepUp(ctx);
   await withTransaction(ctx, async (tx) => {
     const ended = await endIdentities(tx, ctx, input.personId, 'unlinked');
     if (ended === 0) throw new NotFound();

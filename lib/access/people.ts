@@ -12,6 +12,7 @@ import { requireToken } from './rate-limit.ts';
 import { requireRole, requireSession } from './require.ts';
 import { endAllRoles, requireAnotherAdmin } from './roles.ts';
 import { endSessions } from './sessions.ts';
+import { requireStepUp } from './step-up.ts';
 
 export const deactivatePersonInput = z.strictObject({
   personId: z.string(),
@@ -27,6 +28,7 @@ export async function deactivatePerson(
   input: z.output<typeof deactivatePersonInput>,
 ): Promise<void> {
   const admin = requireRole(ctx, 'admin');
+  requireStepUp(ctx);
   if (admin.personId === input.personId) throw new Forbidden('Another admin must deactivate you.');
   await withTransaction(ctx, async (tx) => {
     const person = await tx.person.findUnique({ where: { id: input.personId } });

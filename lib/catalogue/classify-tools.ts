@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { requireRole } from '#lib/access/require.ts';
+import { requireStepUp } from '#lib/access/step-up.ts';
 import { recordEvent } from '#lib/audit/record.ts';
 import type { Ctx } from '#lib/platform/ctx.ts';
 import { notifyChange, withTransaction } from '#lib/platform/db.ts';
@@ -20,6 +21,21 @@ export const classifyToolsInput = z.strictObject({
     .min(1)
     .max(500),
 });
+
+const weightOf: Record<string, number> = { read: 0, write: 1, external: 1, destructive: 2 };
+
+/** Whether a tool is called less dangerous than it counts as until now; the unclassified count as the most dangerous. */
+function lowers(
+  from: { class: string; risk: string },
+  to: { class: string; risk: (typeof toolRisks)[number] },
+): boolean {
+  const weight = (name: string) => weightOf[name] ?? 2;
+  const risk = (name: string) => {
+    const at = (toolRisks as readonly string[]).indexOf(name);
+    return at < 0 ? toolRisks.length : at;
+  };
+  return weight(to.class) < weight(from.class) || risk(to.risk) < risk(from.risk);
+}
 
 /**
  * A person confirms what tools do and how much they can hurt; until then a tool counts as unclassified and high risk.
@@ -45,6 +61,8 @@ export async function classifyTools(
           tool: version.tool.name,
         });
       }
+      // What reads needs no signature, so whoever says so opens the way to unsigned approvals.
+      if (ctx.actor.kind !== 'system' && lowers(version, line)) requireStepUp(ctx);
       await tx.toolVersion.update({
         where: { id: version.id },
         data: {

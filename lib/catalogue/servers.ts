@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { requireRole } from '#lib/access/require.ts';
+import { requireStepUp } from '#lib/access/step-up.ts';
 import { recordEvent } from '#lib/audit/record.ts';
 import type { Ctx } from '#lib/platform/ctx.ts';
 import { notifyChange, withTransaction } from '#lib/platform/db.ts';
@@ -110,7 +111,10 @@ export const editServerInput = z.strictObject({
 });
 export type EditServerInput = z.output<typeof editServerInput>;
 
-/** Changes a server's name, description, upstream, credential or schedule. Its resource never changes: tokens name it. */
+/**
+ * Changes a server's name, description, upstream, credential or schedule. Its resource never changes: tokens name it. A
+ * credential stays with the address it was stored for: moved without a new one, the server has none.
+ */
 export async function editServer(ctx: Ctx, input: EditServerInput): Promise<void> {
   requireRole(ctx, 'admin');
   await withTransaction(ctx, async (tx) => {
@@ -119,11 +123,16 @@ export async function editServer(ctx: Ctx, input: EditServerInput): Promise<void
     if (server.state !== 'active') throw new Conflict('This server is retired; its facts are history.');
     if (input.upstreamUrl && !server.upstreamUrl)
       throw new Invalid('This server is hosted by its guard and has no URL of its own.');
+    const moved = (input.upstreamUrl ?? server.upstreamUrl) !== server.upstreamUrl;
+    // Whoever moves the address has what is stored for it sent there.
+    if (moved && server.upstreamCredential) requireStepUp(ctx);
     const vault = ctx.vault;
     if (input.upstreamCredential && !vault) throw new Unavailable('Only the gate can store a credential.');
     const credential =
       input.upstreamCredential === undefined
-        ? server.upstreamCredential
+        ? moved
+          ? null
+          : server.upstreamCredential
         : input.upstreamCredential === '' || !vault
           ? null
           : vault.seal(input.upstreamCredential, server.id);
@@ -133,9 +142,8 @@ export async function editServer(ctx: Ctx, input: EditServerInput): Promise<void
       upstreamUrl: input.upstreamUrl ?? server.upstreamUrl,
     };
     const every = input.syncEverySeconds === undefined ? server.syncEverySeconds : input.syncEverySeconds;
-    const moved = after.upstreamUrl !== server.upstreamUrl;
     const { count } = await tx.mcpServer.updateMany({
-      where: { id: server.id, state: 'active' },
+      where: { id: server.id, state: 'active', upstreamUrl: server.upstreamUrl },
       data: {
         ...after,
         upstreamCredential: credential,
@@ -146,7 +154,7 @@ export async function editServer(ctx: Ctx, input: EditServerInput): Promise<void
         ...(moved ? { probeOutcome: null, probeDetail: '', probedAt: null, probeSince: null } : {}),
       },
     });
-    if (count === 0) throw new Conflict('This server was retired meanwhile.');
+    if (count === 0) throw new Conflict('This server was retired or moved meanwhile.');
     await recordEvent(tx, ctx, {
       kind: 'server.edit',
       subjectId: server.id,
@@ -158,7 +166,7 @@ export async function editServer(ctx: Ctx, input: EditServerInput): Promise<void
         syncEverySeconds: server.syncEverySeconds,
       },
       after: { ...after, syncEverySeconds: every },
-      data: { credentialChanged: input.upstreamCredential !== undefined },
+      data: { credentialChanged: credential !== server.upstreamCredential },
     });
     await notifyChange(tx, 'servers', server.id);
   });

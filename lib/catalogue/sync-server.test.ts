@@ -10,7 +10,7 @@ import { createTestDatabase, type TestDatabase } from '../../tests/database.ts';
 import { classifyTools } from './classify-tools.ts';
 import { proposeClass, type ToolAnnotations } from './definition.ts';
 import { getServer } from './read-catalogue.ts';
-import { addServer, addServerInput } from './servers.ts';
+import { addServer, addServerInput, editServer } from './servers.ts';
 import { syncServer } from './sync-server.ts';
 
 type Offered = { name: string; description: string; annotations?: ToolAnnotations };
@@ -210,6 +210,31 @@ describe('classifyTools', () => {
     ).rejects.toMatchObject({ code: 'conflict' });
   });
 
+  test('asks for a fresh proof where a tool is called less dangerous, and nowhere else', async () => {
+    await sync();
+    const { toolVersionId } = await toolNamed('read_note');
+    const as = (elevatedAt: Date | null, via: 'session' | 'token' = 'session') => {
+      const sessionId = via === 'token' ? null : admin.sessionId;
+      return testCtx(database.db, { ...admin, elevatedAt, via, sessionId });
+    };
+    type Line = Parameters<typeof classifyTools>[1]['tools'][number];
+    const say = (by: ReturnType<typeof as>, line: Pick<Line, 'class' | 'risk'>) =>
+      classifyTools(by, { serverId, tools: [{ toolVersionId, ...line }] }, publishServerChange);
+    await say(as(null), { class: 'destructive', risk: 'high' });
+    for (const line of [
+      { class: 'read', risk: 'high' },
+      { class: 'write', risk: 'high' },
+      { class: 'destructive', risk: 'low' },
+    ] as const) {
+      await expect(say(as(null), line)).rejects.toMatchObject({ code: 'step_up_required' });
+      await expect(say(as(admin.elevatedAt, 'token'), line)).rejects.toMatchObject({ code: 'forbidden' });
+    }
+    expect(await toolNamed('read_note')).toMatchObject({ class: 'destructive', risk: 'high' });
+    await say(as(admin.elevatedAt), { class: 'read', risk: 'low' });
+    await say(as(null, 'token'), { class: 'write', risk: 'high' });
+    expect(await toolNamed('read_note')).toMatchObject({ class: 'write', risk: 'high' });
+  });
+
   test('records who confirmed what, before and after', async () => {
     await sync();
     const tool = await toolNamed('read_note');
@@ -245,4 +270,37 @@ describe('proposeClass', () => {
       expect(proposeClass(annotations)).toMatchObject({ class: toolClass, risk });
     },
   );
+});
+
+describe('moving a server that has a credential', () => {
+  const stored = () =>
+    database.db.prisma.mcpServer.findUniqueOrThrow({
+      where: { id: serverId },
+      select: { upstreamUrl: true, upstreamCredential: true },
+    });
+  const upstreamUrl = 'https://elsewhere.example/mcp';
+  const withCredential = () =>
+    database.db.prisma.mcpServer.update({ where: { id: serverId }, data: { upstreamCredential: 'sealed' } });
+
+  test('asks for a fresh proof, which an API token cannot give', async () => {
+    await withCredential();
+    const before = await stored();
+    const stale = testCtx(database.db, { ...admin, elevatedAt: null });
+    await expect(editServer(stale, { serverId, upstreamUrl })).rejects.toMatchObject({
+      code: 'step_up_required',
+    });
+    const token = testCtx(database.db, { ...admin, via: 'token', sessionId: null });
+    await expect(editServer(token, { serverId, upstreamUrl })).rejects.toMatchObject({ code: 'forbidden' });
+    expect(await stored()).toEqual(before);
+    await editServer(stale, { serverId, name: 'Renamed' });
+    expect(await stored()).toEqual(before);
+  });
+
+  test('leaves the credential behind', async () => {
+    await withCredential();
+    await editServer(ctx(), { serverId, upstreamUrl });
+    expect(await stored()).toEqual({ upstreamUrl, upstreamCredential: null });
+    const [event] = await eventsOf('server.edit');
+    expect(event).toMatchObject({ actorId: 'per_admin', data: { credentialChanged: true } });
+  });
 });

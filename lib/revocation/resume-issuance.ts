@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { hasRole, requireRole } from '#lib/access/require.ts';
+import { requireStepUp } from '#lib/access/step-up.ts';
 import { appendFeedEntry } from '#lib/agents/feed.ts';
 import { recordEvent } from '#lib/audit/record.ts';
 import { readPublishedJwks } from '#lib/credentials/signing-keys.ts';
@@ -40,6 +41,7 @@ export async function resumeIssuance(
   input: z.output<typeof resumeIssuanceInput>,
 ): Promise<{ resumedAt: string }> {
   requireRole(ctx, 'admin');
+  requireStepUp(ctx);
   const now = ctx.clock.now();
   await withTransaction(ctx, async (tx) => {
     const before = await tx.installation.findUnique({ where: { id: 1 } });
