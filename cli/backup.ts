@@ -81,7 +81,7 @@ export async function restore(file: string, options: { newFolder?: string | unde
   if (options.newFolder && given.databaseUrl)
     throw new OperatorError('--into-new-folder is for the embedded PostgreSQL: unset DATABASE_URL.');
   const config = options.newFolder ? { ...given, dataFolder: path.resolve(options.newFolder) } : given;
-  const { verified, ended } = await restoreBackup(file, {
+  const { verified, ended, livingKeys } = await restoreBackup(file, {
     config,
     keyOf: given,
     newFolder: options.newFolder !== undefined,
@@ -116,6 +116,12 @@ export async function restore(file: string, options: { newFolder?: string | unde
       'Wait until an admin resumes issuance, because nothing is issued before:',
       '  agents and their approvals, client secrets and keys, tokens of MCP servers, enrolled guards.',
       'What was revoked, narrowed or deactivated after the backup is alive in it. End it again first:',
+      ...(livingKeys.length === 0
+        ? []
+        : [
+            'Keys of people are alive as in the backup, and may have been removed since. Compare them with their owners:',
+            ...livingKeys.map(({ whose, name, kind }) => `  ${whose}: ${kind} ${JSON.stringify(name)}`),
+          ]),
       'docs/operations.md says how to find it. Then start Countersign, sign in as an admin and resume issuance.',
       ...(options.newFolder
         ? [

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { approveRequest, approveRequestInput } from '#lib/approvals/approve-request.ts';
 import { beginApproval } from '#lib/approvals/signed-approval.ts';
+import { recordEvent } from '#lib/audit/record.ts';
 import type { Ctx } from '#lib/platform/ctx.ts';
 import { openDb } from '#lib/platform/db.ts';
 import { revokeAgent, stopAgentInput } from '#lib/revocation/stop-agent.ts';
@@ -67,6 +68,9 @@ const edit = (statement: string, ...values: unknown[]) => editByHand(database, s
 const editAsOwnerOfAll = (statement: string, ...values: unknown[]) =>
   editByHand({ ...database, urls: { ...database.urls, owner: database.superuserUrl } }, statement, values);
 
+const reviveKeys = () =>
+  editAsOwnerOfAll(`SET session_replication_role = replica; UPDATE person_key SET ended_at = NULL`);
+
 test('mints what was signed, also after the key that signed was removed', async () => {
   const agent = await approved();
   expect(await mintable(agent)).toEqual(['list_notes', 'write_note']);
@@ -76,7 +80,7 @@ test('mints what was signed, also after the key that signed was removed', async 
     new Date(world.clock.now().getTime() + 1000),
   );
   expect(await mintable(agent)).toEqual(['list_notes', 'write_note']);
-  await edit('UPDATE person_key SET ended_at = NULL');
+  await reviveKeys();
 });
 
 describe('what is approved is minted, and what would not be minted is not approved', () => {
@@ -180,7 +184,7 @@ describe('what is approved is minted, and what would not be minted is not approv
     expect(await mintable(agent)).not.toEqual([]);
     await remove(-40);
     expect(await mintable(agent)).toEqual([]);
-    await edit('UPDATE person_key SET ended_at = NULL');
+    await reviveKeys();
   });
 });
 
@@ -224,7 +228,7 @@ describe('mints nothing', () => {
     expect(await mintable(agent)).not.toEqual([]);
     expect(await edit(statement, agent.requestId)).toBeGreaterThan(0);
     expect(await mintable(agent)).toEqual([]);
-    await edit('UPDATE person_key SET ended_at = NULL');
+    await reviveKeys();
     expect(await mintable(other)).not.toEqual([]);
   });
 
@@ -402,4 +406,24 @@ describe('an approval from before signatures', () => {
     await markAsOld(other.bindingId, `, id = '${other.bindingId}x'`);
     expect(await mintable(other)).toEqual([]);
   });
+});
+
+test('a removed key stays removed, and history’s word of its end counts whatever the row says', async () => {
+  const key = await world.db.prisma.personKey.findFirstOrThrow({
+    where: { personId: world.ava.personId, endedAt: null },
+  });
+  await recordEvent(world.db.prisma as never, world.as(world.ava), {
+    kind: 'person_key.end',
+    subjectId: key.id,
+    reason: 'removed',
+    data: { personId: key.personId },
+  });
+  world.clock.advanceSeconds(1);
+  expect(await mintable(await approved())).toEqual([]);
+  await edit('UPDATE person_key SET ended_at = $2 WHERE id = $1', key.id, world.clock.now());
+  for (const end of [null, new Date(world.clock.now().getTime() + 1)]) {
+    await expect(edit('UPDATE person_key SET ended_at = $2 WHERE id = $1', key.id, end)).rejects.toThrow(
+      /stays removed/,
+    );
+  }
 });

@@ -343,6 +343,16 @@ async function isSigned(
   // Enrolment, vote and removal were noted by different processes, whose clocks may differ.
   if (!enrolled || enrolled > addSeconds(vote.decidedAt, clockSkewSeconds)) return false;
   if (key.endedAt && addSeconds(key.endedAt, clockSkewSeconds) < vote.decidedAt) return false;
+  // What history says of its end counts, whatever became of the row.
+  const ended = await prisma.auditEvent.findFirst({
+    where: {
+      kind: 'person_key.end',
+      subjectId: key.id,
+      at: { lt: addSeconds(vote.decidedAt, -clockSkewSeconds) },
+    },
+    select: { id: true },
+  });
+  if (ended) return false;
   const origin = acceptedOrigin(event, key);
   if (origin === null) return false;
   const { grantedDigest } = vote;

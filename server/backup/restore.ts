@@ -15,7 +15,12 @@ import { finishLoading, holdLoading, loadBackup } from './load.ts';
 import { forgetBegun, openForRestore, prepareNewFolder, requireKey } from './open-empty.ts';
 import { type VerifiedBackup, verifyBackup } from './verify.ts';
 
-export type Restored = { verified: VerifiedBackup; ended: EndedByRestore };
+export type Restored = {
+  verified: VerifiedBackup;
+  ended: EndedByRestore;
+  /** Keys people sign in and approve with that live in the backup; they may have been removed since. */
+  livingKeys: { whose: string; name: string; kind: string }[];
+};
 
 /**
  * Restores a backup into an empty database, and makes it safe to start: everything that was given out before is ended
@@ -79,7 +84,19 @@ export async function restoreBackup(
       );
       await finishLoading(owner);
       await forgetBegun(config.dataFolder);
-      return { verified, ended };
+      const living = await db.prisma.personKey.findMany({
+        where: { endedAt: null },
+        select: { personId: true, name: true, kind: true },
+        orderBy: [{ personId: 'asc' }, { createdAt: 'asc' }],
+      });
+      const people = await db.prisma.person.findMany({ select: { id: true, email: true } });
+      const emails = new Map(people.map(({ id, email }) => [id, email]));
+      const livingKeys = living.map(({ personId, name, kind }) => ({
+        whose: emails.get(personId) ?? personId,
+        name,
+        kind,
+      }));
+      return { verified, ended, livingKeys };
     } finally {
       await db.close();
     }
