@@ -79,7 +79,9 @@ async function signHere(
   outgoing: ServerResponse,
 ): Promise<void> {
   const session = await visitorOf(visitOf(ctx, incoming), incoming);
-  const persona = personas.find(({ email }) => email === session?.email);
+  // Whoever has a passkey here signs with that, as they would outside of the demo.
+  const signsHere = session !== null && !(await hasPasskey(ctx.db.prisma, session.actor.personId));
+  const persona = signsHere ? personas.find(({ email }) => email === session.email) : undefined;
   const statement = await readForm(incoming);
   outgoing.writeHead(persona ? 200 : 403, {
     'content-type': 'application/json',

@@ -3,6 +3,7 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { addCommandLineKey, readPublicJwk } from '#lib/access/command-line-keys.ts';
 import { signStatement } from '#lib/access/command-line-signing.ts';
+import { hasRole } from '#lib/access/require.ts';
 import type { Signature } from '#lib/access/signatures.ts';
 import type { Ctx } from '#lib/platform/ctx.ts';
 import { type PersonaKey, personas } from './personas.ts';
@@ -30,6 +31,8 @@ export function openDemoKeys(dataFolder: string): DemoKeys {
   const keys = JSON.parse(readFileSync(file, 'utf8')) as Record<PersonaKey, JsonWebKey>;
   return {
     async enrol(ctx, who) {
+      // Only approvers sign.
+      if (!hasRole(ctx.actor, 'approver')) return;
       const { d: _private, ...publicJwk } = keys[who];
       const publicKey = JSON.stringify(publicJwk);
       const read = readPublicJwk(publicKey);

@@ -66,7 +66,7 @@ export function KeysView({
         <EmptyState boxed={false} icon={Fingerprint} title="No passkey yet">
           {approves
             ? 'Add one before you approve anything that can write, delete or reach outside.'
-            : 'Your password is what you confirm with until you add one.'}
+            : 'You confirm with your password or by single sign-on until you add one.'}
         </EmptyState>
       ) : (
         <>
@@ -143,7 +143,7 @@ export function KeyList({
                   title={`Remove “${key.name}”?`}
                   description={
                     isLastPasskey && key.kind === 'passkey' && !key.isElsewhere
-                      ? 'It is your only passkey: without one you confirm with your password, and cannot sign approvals here. What it signed stays approved.'
+                      ? 'It is your only passkey: without one you confirm with your password or by single sign-on, and cannot sign approvals here. What it signed stays approved.'
                       : 'What it signed stays approved. The device itself may go on offering it; delete it there, too.'
                   }
                   button="Remove"

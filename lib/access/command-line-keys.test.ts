@@ -50,6 +50,11 @@ describe('registering', () => {
     await expect(addCommandLineKey(token(), { name: 'x', publicKey })).rejects.toMatchObject({
       code: 'forbidden',
     });
+    const owner = world.as({ ...world.ava, roles: ['owner', 'admin'] });
+    await expect(addCommandLineKey(owner, { name: 'x', publicKey })).rejects.toMatchObject({
+      code: 'forbidden',
+      detail: { missingRole: ['approver'] },
+    });
     const { keyId } = await addCommandLineKey(world.as(world.ava), { name: 'Terminal', publicKey });
     const event = await database.db.prisma.auditEvent.findFirstOrThrow({ where: { subjectId: keyId } });
     expect(event).toMatchObject({

@@ -7,6 +7,7 @@ import { withTransaction } from '#lib/platform/db.ts';
 import { Invalid } from '#lib/platform/errors.ts';
 import { err, ok, type Result } from '#lib/platform/result.ts';
 import { addKey, keyName } from './person-keys.ts';
+import { requireRole } from './require.ts';
 import { algorithmOf } from './signatures.ts';
 import { requireStepUp } from './step-up.ts';
 
@@ -24,6 +25,7 @@ export async function addCommandLineKey(
   ctx: Ctx,
   input: z.output<typeof addCommandLineKeyInput>,
 ): Promise<{ keyId: string }> {
+  requireRole(ctx, 'approver');
   const person = requireStepUp(ctx);
   const read = readPublicJwk(input.publicKey);
   if (!read.ok) {
