@@ -247,8 +247,9 @@ async function readApproval(prisma: Tx, bindingId: string): Promise<Approval | n
   }
   const tools = granted.tools.filter((tool) => tool.serverId === binding.serverId);
   const resources = new Set(tools.map((tool) => tool.resource));
-  const [resource] = resources;
-  if (resource === undefined || resources.size > 1) return null;
+  // Where it grants no tool, nothing can be minted for any resource.
+  const [resource = null] = resources;
+  if (resources.size > 1) return null;
   return {
     agentId: granted.agent.id,
     serverId: binding.serverId,
