@@ -299,17 +299,23 @@ describe('the schedule', () => {
   });
 });
 
-test.each([
-  [200, 'unknown'],
-  [401, 'refuses'],
-] as const)('a compressed answer %s is not unpacked; what it was counts: %s', async (status, outcome) => {
-  const bomb = gzipSync(Buffer.alloc(64 * 1024 * 1024, ' '));
+test('a compressed list is not unpacked, and its server not taken for one that cannot be reached', async () => {
+  const filling = ' '.repeat(16 * 1024 * 1024);
   const raw = await startRawMcpServer({
-    answer: (_request, response) => {
-      response.writeHead(status, { 'content-type': 'application/json', 'content-encoding': 'gzip' });
-      response.end(bomb);
+    answer: async (request, response) => {
+      let text = '';
+      for await (const chunk of request) text += chunk;
+      const { id = null } = JSON.parse(text || '{}');
+      const result = {
+        protocolVersion: '2025-06-18',
+        capabilities: { tools: {} },
+        serverInfo: { name: 'raw', version: '1' },
+        tools: [],
+      };
+      response.writeHead(200, { 'content-type': 'application/json', 'content-encoding': 'gzip' });
+      response.end(gzipSync(`${JSON.stringify({ jsonrpc: '2.0', id, result })}${filling}`));
     },
   });
-  expect(await askUpstream(raw.url, undefined)).toMatchObject({ outcome });
+  expect(await askUpstream(raw.url, undefined)).toMatchObject({ outcome: 'unknown' });
   await raw.close();
 });

@@ -114,24 +114,38 @@ describe('the schedule of readings', () => {
   });
 
   test('a server’s time is moved on before it is asked, and two workers ask it once', async () => {
-    const seen: (Date | null)[] = [];
-    let serverId = '';
-    const raw = await startRawMcpServer({
-      list: async () => {
-        seen.push((await rowOf(serverId)).nextSyncAt);
-        return '{"tools":[]}';
-      },
-    });
-    serverId = await add(raw.url, 4314);
-    await database.db.prisma.mcpServer.update({
-      where: { id: serverId },
-      data: { syncEverySeconds: 3_600, nextSyncAt: clock.now() },
-    });
-    await Promise.all([run(), run()]);
-    expect(seen).toHaveLength(1);
-    expect(seen[0]?.getTime()).toBeGreaterThan(clock.now().getTime());
-    await editServer(admin(), { serverId, syncEverySeconds: null });
-    await raw.close();
+    const asked: string[] = [];
+    const ids: Record<string, string> = {};
+    const serve = (name: string, meanwhile: () => Promise<void>) =>
+      startRawMcpServer({
+        list: async () => {
+          asked.push(name);
+          const { nextSyncAt } = await rowOf(ids[name] as string);
+          expect(nextSyncAt?.getTime()).toBeGreaterThan(clock.now().getTime());
+          await meanwhile();
+          return '{"tools":[]}';
+        },
+      });
+    // While one worker asks the first, another looks what is due.
+    const servers = {
+      first: await serve('first', run),
+      second: await serve('second', async () => undefined),
+    };
+    for (const [n, name] of (['first', 'second'] as const).entries()) {
+      const id = await add(servers[name].url, 4314 + n);
+      ids[name] = id;
+      await database.db.prisma.mcpServer.update({
+        where: { id },
+        data: { syncEverySeconds: 3_600, nextSyncAt: new Date(clock.now().getTime() - 10_000 + n) },
+      });
+    }
+    await run();
+    expect(asked).toEqual(['first', 'second']);
+    for (const name of ['first', 'second'] as const) {
+      expect(await rowOf(ids[name] as string)).toMatchObject({ syncFailures: 0, lastSyncedAt: clock.now() });
+      await editServer(admin(), { serverId: ids[name] as string, syncEverySeconds: null });
+      await servers[name].close();
+    }
   });
 
   test('tries a failing server again with growing pauses and tells the admins once a streak', async () => {
