@@ -80,7 +80,7 @@ async function signHere(
 ): Promise<void> {
   const session = await visitorOf(visitOf(ctx, incoming), incoming);
   // Whoever has a passkey here signs with that, as they would outside of the demo.
-  const signsHere = session !== null && !(await hasPasskey(ctx.db.prisma, session.actor.personId));
+  const signsHere = session !== null && !(await hasPasskey(ctx.db.prisma, ctx, session.actor.personId));
   const persona = signsHere ? personas.find(({ email }) => email === session.email) : undefined;
   const statement = await readForm(incoming);
   outgoing.writeHead(persona ? 200 : 403, {
