@@ -318,6 +318,9 @@ class Story {
         approver: 'ava',
       },
     );
+    // It was at work when it was stopped.
+    this.#at(9, 15, 58);
+    await revoked.refresh();
     this.#at(9, 16);
     const stop = await revokeAgent(
       this.#as('ava'),
@@ -552,7 +555,7 @@ class Story {
     userAgent: string,
     redirectUri: string,
     wish: Wish & { agentName: string; approver: PersonaKey; keep?: string[]; comment?: string },
-  ): Promise<{ agentId: string }> {
+  ): Promise<{ agentId: string; refresh(): Promise<void> }> {
     const clientId = await this.#register(clientName, redirectUri);
     const verifier = randomToken();
     const query = new URLSearchParams({
@@ -584,12 +587,18 @@ class Story {
     const { location } = await continueTransaction(this.#as(who), { transactionId: claim.transactionId });
     const code = location ? new URL(location).searchParams.get('code') : null;
     if (!code) throw new TypeError('the demo was approved and got no code');
-    await exchange(
+    const tokens = await exchange(
       this.#anonymous(userAgent),
       { method: 'none', clientId },
       { grantType: 'authorization_code', code, codeVerifier: verifier, redirectUri, resource: null },
     );
-    return { agentId: claim.agentId };
+    const refresh = async () => {
+      const refreshToken = tokens.ok ? tokens.value.refresh_token : undefined;
+      if (!refreshToken) throw new TypeError('the demo continued and got no refresh token');
+      const grant = { grantType: 'refresh_token' as const, refreshToken, scope: null, resource: null };
+      await exchange(this.#anonymous(userAgent), { method: 'none', clientId }, grant);
+    };
+    return { agentId: claim.agentId, refresh };
   }
 
   #serverOfTool(toolId: string): CatalogueServer {
