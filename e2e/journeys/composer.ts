@@ -111,6 +111,11 @@ test('a live API token that Oscar pastes is dead afterwards, and the page says s
   expect(await me()).toBe(401);
   await expect(oscar.locator('body')).not.toContainText(token);
   await expectAccessible(oscar, 'composer-leaked');
+  // What the paste filled in was kept; nobody else of these stories goes on from it.
+  await expect(oscar.getByText('What you typed was saved', { exact: false })).toBeAttached();
+  await oscar.goto('/requests/new');
+  await oscar.getByRole('button', { name: 'Start over' }).click();
+  await expect(oscar.getByText('This goes on from where you stopped')).toHaveCount(0);
 });
 
 test('what Olive typed survives a reload and signing out; a second tab is told and overwrites nothing', async ({

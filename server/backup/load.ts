@@ -74,9 +74,7 @@ const loadingLock = 7_264_591_225;
  * @throws OperatorError where another one is at it.
  */
 export async function holdLoading(ownerUrl: string): Promise<AsyncDisposable> {
-  const client = new pg.Client({ connectionString: ownerUrl, application_name: 'countersign restore' });
-  client.on('error', () => undefined);
-  await client.connect();
+  const client = await connectTo(ownerUrl);
   const [row] = (
     await client.query<{ held: boolean }>('SELECT pg_try_advisory_lock($1) AS held', [loadingLock])
   ).rows;
@@ -87,6 +85,27 @@ export async function holdLoading(ownerUrl: string): Promise<AsyncDisposable> {
     );
   }
   return { [Symbol.asyncDispose]: () => client.end() };
+}
+
+/** Connected to a database an operator named. Throws `OperatorError` with that name when it cannot be reached. */
+export async function connectTo(url: string): Promise<pg.Client> {
+  const client = new pg.Client({
+    connectionString: url,
+    connectionTimeoutMillis: 10_000,
+    application_name: 'countersign restore',
+  });
+  client.on('error', () => undefined);
+  await client.connect().catch((error: Error) => {
+    throw new OperatorError(`${nameOf(url)} cannot be reached: ${error.message}`, { cause: error });
+  });
+  return client;
+}
+
+/** A database by host and name, as history and people may see it: no account, no password. */
+export function nameOf(url: string): string {
+  const { hostname, port, pathname, searchParams } = new URL(url);
+  const host = searchParams.get('host') ?? `${hostname}${port ? `:${port}` : ''}`;
+  return `${host}${pathname}`;
 }
 
 /** Takes the mark away: from here on the database may be started on. */

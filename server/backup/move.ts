@@ -2,7 +2,6 @@ import { once } from 'node:events';
 import { open, readFile, rename, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { PassThrough } from 'node:stream';
-import pg from 'pg';
 import { logOrigin } from '#lib/audit/checkpoint.ts';
 import { verifyLog } from '#lib/audit/verify.ts';
 import { checkpointVerifiers } from '#lib/jobs/verify-history.ts';
@@ -20,7 +19,15 @@ import { databaseRoles, prepareDatabase } from '../database.ts';
 import { markMoved, refuseMoved } from '../moved.ts';
 import { placeCluster } from '../postgres/place.ts';
 import { backupKeysOf, readContainer } from './container.ts';
-import { finishLoading, holdLoading, type Loaded, loadBackup, requireEmpty } from './load.ts';
+import {
+  connectTo,
+  finishLoading,
+  holdLoading,
+  type Loaded,
+  loadBackup,
+  nameOf,
+  requireEmpty,
+} from './load.ts';
 import { openForRestore } from './open-empty.ts';
 import { type Written, writeBackup } from './write.ts';
 
@@ -163,11 +170,7 @@ type Roles = { remarks: string[] };
  * may. The settings come first: an account whose password nobody has kept would be of no use to the next attempt.
  */
 async function prepareTarget(targetUrl: string, settingsFile: string): Promise<Roles> {
-  const client = new pg.Client({ connectionString: targetUrl, connectionTimeoutMillis: 10_000 });
-  client.on('error', () => undefined);
-  await client.connect().catch((error: Error) => {
-    throw new OperatorError(`${nameOf(targetUrl)} cannot be reached: ${error.message}`, { cause: error });
-  });
+  const client = await connectTo(targetUrl);
   try {
     const { rows } = await client.query<{ version: number; makes_roles: boolean; owner: boolean }>(
       `SELECT current_setting('server_version_num')::int / 10000 AS version, r.rolcreaterole OR r.rolsuper AS makes_roles,
@@ -250,13 +253,6 @@ async function writeSettings(file: string, settings: ReadonlyMap<string, string>
     await handle.close();
   }
   await rename(unfinished, file);
-}
-
-/** A database by host and name, as history and people may see it: no account, no password. */
-function nameOf(url: string): string {
-  const { hostname, port, pathname, searchParams } = new URL(url);
-  const host = searchParams.get('host') ?? `${hostname}${port ? `:${port}` : ''}`;
-  return `${host}${pathname}`;
 }
 
 async function withCtx<T>(
